@@ -1,0 +1,50 @@
+# One-word tasks. Each sets up what it needs; set-up is redone only when pyproject.toml or constraints.txt changed.
+PYTHON ?= python3
+VENV   := .venv
+READY  := $(VENV)/.ready
+
+# A question may hold quotes, backticks and $: it goes through the environment, as it was typed, and is never
+# expanded by make or the shell.
+CYBERQA_QUESTION := $(value Q)
+export CYBERQA_QUESTION
+unexport Q
+MAKEOVERRIDES :=
+
+# Where to take torch from, for machines whose pip would bring the CUDA build (see README).
+TORCH_INDEX ?=
+
+.PHONY: ask test lint types eval bench docs clean
+.DEFAULT_GOAL := test
+
+ask: $(READY)
+	@[ -n "$$CYBERQA_QUESTION" ] || { echo 'usage: make ask Q="your question"' >&2; exit 2; }
+	@$(VENV)/bin/cyberqa ask -- "$$CYBERQA_QUESTION" || [ $$? -eq 3 ]
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest
+
+lint: $(READY)
+	$(VENV)/bin/ruff check src tests benchmarks
+	$(VENV)/bin/ruff format --check src tests benchmarks
+
+types: $(READY)
+	$(VENV)/bin/mypy
+
+bench: $(READY)
+	$(VENV)/bin/python benchmarks/cold_ask.py
+	$(VENV)/bin/python benchmarks/encoders.py
+
+docs: $(READY)
+	$(VENV)/bin/python docs/make_commands.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis src/cyberqa.egg-info
+	find index -mindepth 1 ! -name README.md -delete
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@echo "setting up $(VENV) (some minutes, once)…" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt torch
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,5 @@
+"""``python -m cyberqa``."""
+
+from cyberqa.cli import main
+
+main()

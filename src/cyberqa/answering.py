@@ -1,0 +1,51 @@
+"""Hits in, an Answer's passages out: verbatim text, its citation, and the sentence that answers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cyberqa.index.generation import Generation
+from cyberqa.location import Locator
+from cyberqa.types import Chunk, Citation, Document, Excerpt, Hit, Passage, Span, Vector
+
+
+def make_passages(generation: Generation, hits: Sequence[Hit], question: Vector) -> tuple[Passage, ...]:
+    """Return the passages of ``hits``, in their order."""
+    locators: dict[str, Locator] = {}
+    return tuple(_passage(generation, hit, question, locators) for hit in hits)
+
+
+def _passage(generation: Generation, hit: Hit, question: Vector, locators: dict[str, Locator]) -> Passage:
+    chunk = generation.chunk(hit.row)
+    document = generation.document(chunk.document)
+    locator = locators.get(document.id) or locators.setdefault(document.id, Locator(document))
+    best = chunk.sentences[int(np.argmax(generation.sentence_vectors(hit.row) @ question))]
+    passage = _excerpt(document, locator, chunk.span)
+    return Passage(
+        rank=hit.rank,
+        score=hit.score,
+        confidence=None,
+        text=passage.text,
+        location=passage.location,
+        highlight=_excerpt(document, locator, best),
+        continuation=None,
+        citation=_cite(document, chunk),
+    )
+
+
+def _excerpt(document: Document, locator: Locator, span: Span) -> Excerpt:
+    return Excerpt(document.text[span.start : span.end], locator.locate(span))
+
+
+def _cite(document: Document, chunk: Chunk) -> Citation:
+    return Citation(
+        document=document.id,
+        title=document.title,
+        publisher=document.metadata.publisher,
+        year=document.metadata.year,
+        language=document.metadata.language,
+        section=chunk.section,
+        sha256=document.sha256,
+        text_sha256=document.text_sha256,
+        reader=document.reader,
+    )

@@ -1,0 +1,150 @@
+"""The corpus folder: which files are documents, what ``sources.toml`` says of them, and whether they have changed.
+
+Reads no document: the question path comes through here to tell whether the index is stale.
+"""
+
+import fnmatch
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cyberqa.errors import CorpusError
+from cyberqa.types import Metadata
+
+SOURCES_FILE = "sources.toml"
+_NOT_DOCUMENTS_AT_ROOT = (SOURCES_FILE, "README*", "NOTICE*")
+
+
+def list_files(corpus: Path, exclude: Sequence[str] = ()) -> dict[str, Path]:
+    """Return document id -> file of everything in ``corpus`` that may be a document, sorted by id.
+
+    Left out are dot files and folders; at the root ``sources.toml``, ``README*`` and ``NOTICE*``; and ids that a
+    glob of ``exclude`` matches. Links to folders are not followed. A name that is not UTF-8 keeps its undecodable
+    bytes as surrogates, for the reader to refuse.
+
+    Raises:
+        CorpusError: no such folder.
+    """
+    if not corpus.is_dir():
+        found = "a file" if corpus.exists() else "nothing"
+        raise CorpusError(
+            f"corpus folder {corpus} expected, found {found} there",
+            hint="put your reports into a folder and name it with --corpus DIR",
+        )
+    files = {path.relative_to(corpus).as_posix(): path for path in _walk(corpus)}
+    return {
+        id_: files[id_]
+        for id_ in sorted(files)
+        if not any(fnmatch.fnmatchcase(id_, glob) for glob in exclude)
+        and not any(fnmatch.fnmatchcase(id_, glob) for glob in _NOT_DOCUMENTS_AT_ROOT)
+    }
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(Path(entry.path))
+            elif entry.is_file() or entry.is_symlink():
+                yield Path(entry.path)
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What a file was when it was last indexed; ``sha256`` is None where it could not be opened."""
+
+    size_bytes: int
+    mtime_ns: int
+    sha256: str | None
+
+
+def file_state(path: Path) -> FileState:
+    """Return the present state of a file, reading all of it."""
+    try:
+        stat = path.stat()
+        with path.open("rb") as file:
+            return FileState(stat.st_size, stat.st_mtime_ns, hashlib.file_digest(file, "sha256").hexdigest())
+    except OSError:
+        return FileState(0, 0, None)
+
+
+def has_changed(path: Path, known: FileState) -> bool:
+    """Whether a file is another than it was. It is read only where its time has moved and its size has not."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return known.sha256 is not None
+    if stat.st_size != known.size_bytes:
+        return True
+    return stat.st_mtime_ns != known.mtime_ns and file_state(path).sha256 != known.sha256
+
+
+def watched_files(corpus: Path, exclude: Sequence[str] = ()) -> dict[str, Path]:
+    """Return everything whose change makes an index stale: the documents and ``sources.toml``.
+
+    Raises:
+        CorpusError: no such folder.
+    """
+    sources = corpus / SOURCES_FILE
+    return list_files(corpus, exclude) | ({SOURCES_FILE: sources} if sources.is_file() else {})
+
+
+def read_sources(corpus: Path) -> dict[str, Metadata]:
+    """Return document id -> metadata from ``sources.toml``; empty where there is no such file.
+
+    Raises:
+        CorpusError: not TOML, an unknown key, or a value of the wrong type.
+    """
+    import tomllib  # not needed to answer a question
+
+    file = corpus / SOURCES_FILE
+    if not file.is_file():
+        return {}
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CorpusError(f"{file} cannot be read as TOML: {error}", hint=f"mend or remove {file}") from error
+    return {id_: _metadata(id_, table, file) for id_, table in tables.items()}
+
+
+_TYPES: Mapping[str, tuple[type, str]] = {
+    "title": (str, "text"),
+    "publisher": (str, "text"),
+    "year": (int, "a whole number"),
+    "language": (str, "text"),
+    "source": (str, "text"),
+    "tags": (list, "a list of texts"),
+}
+
+
+def _metadata(id_: str, table: Any, file: Path) -> Metadata:
+    hint = f"mend [{id_!r}] in {file}"
+    if not isinstance(table, dict):
+        raise CorpusError(f"{file}: expected a table [{id_!r}], found {table!r}", hint=hint)
+    for key, value in table.items():
+        if key not in _TYPES:
+            raise CorpusError(
+                f"{file}: unknown key {key!r} for {id_!r}, expected one of {', '.join(_TYPES)}", hint=hint
+            )
+        expected, words = _TYPES[key]
+        is_right = isinstance(value, expected) and not isinstance(value, bool)
+        if not is_right or (key == "tags" and not all(isinstance(tag, str) for tag in value)):
+            raise CorpusError(f"{file}: {key} of {id_!r}: expected {words}, found {value!r}", hint=hint)
+    values: dict[str, Any] = {**table, "tags": tuple(table.get("tags", ()))}
+    return Metadata(**values)
+
+
+def nearest_hint(id_: str, known: Sequence[str]) -> str:
+    """Return the hint for a document that is not there: the nearest name, or how to list them."""
+    import difflib
+
+    near = (
+        difflib.get_close_matches(id_, known, n=1, cutoff=0.5)
+        or [name for name in known if id_.casefold() in name.casefold()][:1]
+    )
+    return f"did you mean {near[0]!r}?" if near else "run: cyberqa status"

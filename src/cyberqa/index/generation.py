@@ -1,0 +1,160 @@
+"""A finished index, open for reading: rows in, rows out. It knows nothing of what a question means."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from cyberqa.errors import CorpusError, SearchIndexError
+from cyberqa.index import lexical
+from cyberqa.index.manifest import (
+    CHUNK_VECTORS_FILE,
+    DATABASE_FILE,
+    POSTINGS_FILE,
+    SENTENCE_VECTORS_FILE,
+    Manifest,
+    current_generation,
+    generation_folder,
+)
+from cyberqa.types import BlockKind, Chunk, Document, Matrix, Metadata, Page, Span, Vector
+
+_DOCUMENTS_KEPT = 32  # canonical texts held in memory while a session lasts
+
+
+class Generation:
+    """One generation. Rows of chunks count from 0 and are the same in vectors, postings and database."""
+
+    def __init__(self, folder: Path) -> None:
+        self.manifest = Manifest.load(folder)
+        self._vectors = faiss.read_index(str(folder / CHUNK_VECTORS_FILE))
+        self._sentence_vectors = np.load(folder / SENTENCE_VECTORS_FILE, mmap_mode="r", allow_pickle=False)
+        self._postings = np.load(folder / POSTINGS_FILE, mmap_mode="r", allow_pickle=False)
+        address = f"file:{quote(str((folder / DATABASE_FILE).absolute()))}?mode=ro&immutable=1"
+        self._database = sqlite3.connect(address, uri=True, check_same_thread=False)
+        self._document = lru_cache(_DOCUMENTS_KEPT)(self._read_document)
+
+    @classmethod
+    def open_current(cls, index: Path) -> "Generation":
+        """Open the generation that answers.
+
+        Raises:
+            NoIndexError: none has been built.
+            IncompatibleIndexError: another format.
+            SearchIndexError: it is damaged.
+        """
+        name = current_generation(index)
+        try:
+            return cls(generation_folder(index, name))
+        except (OSError, RuntimeError, ValueError, sqlite3.Error) as error:
+            if (now := current_generation(index)) != name:  # a builder swept it while it was being opened
+                return cls(generation_folder(index, now))
+            raise SearchIndexError(
+                f"the index in {index} is damaged ({error})", hint="run: cyberqa index --rebuild"
+            ) from error
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._database.close()
+
+    # --- searching -------------------------------------------------------------------------------------------
+
+    def nearest_rows(self, vector: Vector, k: int) -> NDArray[np.int64]:
+        """Return the rows of the ``k`` chunks nearest by inner product, best first; fewer where there are fewer."""
+        _, rows = self._vectors.search(vector[None], min(k, self._vectors.ntotal))
+        found: NDArray[np.int64] = rows[0]
+        return found[found >= 0]
+
+    def chunk_vectors(self, rows: NDArray[np.int64]) -> Matrix:
+        """Return ``(len(rows), dim)`` float32 unit rows."""
+        vectors: Matrix = self._vectors.reconstruct_batch(rows)
+        return vectors
+
+    def lexical_scores(self, text: str) -> NDArray[np.float32]:
+        """Return the BM25 score of every chunk for the words of ``text``, ``(chunks,)``; each word counts once."""
+        return lexical.add_scores(self._postings_of(dict.fromkeys(lexical.index_terms(text))), self._vectors.ntotal)
+
+    def _postings_of(self, terms: dict[str, None]) -> Iterator[lexical.Postings]:
+        for term in terms:
+            row = self._database.execute("SELECT first, count FROM terms WHERE term = ?", (term,)).fetchone()
+            if row is not None:
+                yield self._postings[row[0] : row[0] + row[1]]
+
+    # --- reading ---------------------------------------------------------------------------------------------
+
+    def chunk(self, row: int) -> Chunk:
+        """Return a chunk by its row."""
+        document, kind, start, stop, section, sentences = self._database.execute(
+            "SELECT d.id, c.kind, c.start, c.stop, c.section, c.sentences"
+            " FROM chunks c JOIN documents d ON d.row = c.document WHERE c.row = ?",
+            (row,),
+        ).fetchone()
+        spans = tuple(Span(*pair) for pair in json.loads(sentences))
+        return Chunk(document, BlockKind(kind), Span(start, stop), tuple(json.loads(section)), spans)
+
+    def sentence_vectors(self, row: int) -> Matrix:
+        """Return the vectors of a chunk's sentences, ``(n, dim)`` float32, unit length within float16's rounding."""
+        first, count = self._database.execute(
+            "SELECT first_sentence, json_array_length(sentences) FROM chunks WHERE row = ?", (row,)
+        ).fetchone()
+        vectors: Matrix = self._sentence_vectors[first : first + count].astype(np.float32)
+        return vectors
+
+    def document(self, id_: str) -> Document:
+        """Return a document as it was indexed, without its blocks.
+
+        Raises:
+            CorpusError: no document of that id in the index.
+        """
+        return self._document(id_)
+
+    def document_ids(self) -> Sequence[str]:
+        """Return the ids of all documents, sorted."""
+        return [id_ for (id_,) in self._database.execute("SELECT id FROM documents ORDER BY id")]
+
+    def _read_document(self, id_: str) -> Document:
+        found = self._database.execute(
+            "SELECT row, title, publisher, year, language, source, tags, sha256, text_sha256, reader, encoding,"
+            " has_lines, warnings, text FROM documents WHERE id = ?",
+            (id_,),
+        ).fetchone()
+        if found is None:
+            raise CorpusError(f"no document {id_!r} in the index")
+        (
+            row,
+            title,
+            publisher,
+            year,
+            language,
+            source,
+            tags,
+            sha256,
+            text_sha256,
+            reader,
+            encoding,
+            has_lines,
+            warnings,
+            text,
+        ) = found
+        pages = self._database.execute(
+            "SELECT number, label, start, stop FROM pages WHERE document = ? ORDER BY number", (row,)
+        )
+        return Document(
+            id=id_,
+            title=title,
+            text=text.decode("utf-8"),
+            sha256=sha256,
+            text_sha256=text_sha256,
+            reader=reader,
+            blocks=(),
+            pages=tuple(Page(number, label, Span(start, stop)) for number, label, start, stop in pages),
+            has_lines=bool(has_lines),
+            encoding=encoding,
+            metadata=Metadata(title, publisher, year, language, source, tuple(json.loads(tags))),
+            warnings=tuple(json.loads(warnings)),
+        )

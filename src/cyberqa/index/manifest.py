@@ -1,0 +1,127 @@
+"""What a generation says of itself, the id it follows from, and the pointer to the one that answers."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cyberqa.embedding import EncoderInfo
+from cyberqa.errors import IncompatibleIndexError, NoIndexError, SearchIndexError
+from cyberqa.types import JSON
+
+FORMAT = 1
+
+CURRENT_FILE = "current"
+GENERATIONS_FOLDER = "generations"
+MANIFEST_FILE = "manifest.json"
+DATABASE_FILE = "corpus.sqlite"
+CHUNK_VECTORS_FILE = "chunks.faiss"
+SENTENCE_VECTORS_FILE = "sentences.npy"
+POSTINGS_FILE = "postings.npy"
+
+_GENERATION_ID = re.compile(r"[0-9a-f]{20}")
+REBUILD = "run: cyberqa index"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that goes into a generation; everything in it is a pure function of this.
+
+    ``documents`` maps each file's id to its digest, reader and metadata; ``tools`` are the releases of the
+    libraries that read, cut and count.
+    """
+
+    encoder: EncoderInfo
+    chunking: Mapping[str, str | int]
+    tools: Mapping[str, str]
+    documents: Mapping[str, JSON]
+
+    @property
+    def generation(self) -> str:
+        """The generation's id: 20 hexadecimal digits."""
+        parts = {"format": FORMAT, **self.to_json()}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+    def to_json(self) -> JSON:
+        """Return the recipe as JSON."""
+        return {
+            "encoder": asdict(self.encoder),
+            "chunking": dict(self.chunking),
+            "tools": dict(self.tools),
+            "documents": dict(self.documents),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The recipe with its outcome: failures by document id, counts, and the digest of every file."""
+
+    generation: str
+    recipe: Recipe
+    failures: Mapping[str, str]
+    chunks: int
+    files: Mapping[str, str]
+
+    def dump(self) -> str:
+        """Return the manifest's JSON text."""
+        body = {
+            "format": FORMAT,
+            "generation": self.generation,
+            **self.recipe.to_json(),
+            "failures": dict(self.failures),
+            "chunks": self.chunks,
+            "files": dict(self.files),
+        }
+        return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def load(cls, folder: Path) -> "Manifest":
+        """Read a generation's manifest.
+
+        Raises:
+            IncompatibleIndexError: another format.
+            SearchIndexError: missing, or not a manifest.
+        """
+        try:
+            body = json.loads((folder / MANIFEST_FILE).read_bytes())
+            if body["format"] != FORMAT:
+                raise IncompatibleIndexError(
+                    f"the index in {folder.parent.parent} has format {body['format']}, expected format {FORMAT}",
+                    hint=REBUILD,
+                )
+            recipe = Recipe(EncoderInfo(**body["encoder"]), body["chunking"], body["tools"], body["documents"])
+            return cls(body["generation"], recipe, body["failures"], body["chunks"], body["files"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SearchIndexError(
+                f"the manifest in {folder} is damaged ({error})", hint="run: cyberqa index --rebuild"
+            ) from error
+
+
+def generation_folder(index: Path, generation: str) -> Path:
+    """Return where a generation is kept."""
+    return index / GENERATIONS_FOLDER / generation
+
+
+def current_generation(index: Path) -> str:
+    """Return the id of the generation that answers.
+
+    Raises:
+        NoIndexError: none has been built.
+        SearchIndexError: the pointer is not an id.
+    """
+    try:
+        name = (index / CURRENT_FILE).read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise NoIndexError(f"no index in {index}", hint=REBUILD) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SearchIndexError(
+            f"{index / CURRENT_FILE} cannot be read ({error})", hint="run: cyberqa index --rebuild"
+        ) from error
+    if not _GENERATION_ID.fullmatch(name):
+        raise SearchIndexError(
+            f"{index / CURRENT_FILE}: expected a generation's id, found {name[:40]!r}",
+            hint="run: cyberqa index --rebuild",
+        )
+    return name

@@ -1,0 +1,51 @@
+-- One generation's documents, chunks and terms. Written once, opened read-only and immutable afterwards.
+-- Offsets are half-open ranges in Unicode code points of the document's canonical text.
+PRAGMA journal_mode = OFF;   -- the file is written beside and renamed when whole
+PRAGMA synchronous = OFF;    -- it is flushed once, with its folder
+PRAGMA encoding = 'UTF-8';
+
+CREATE TABLE documents (
+    row         INTEGER PRIMARY KEY,
+    id          TEXT NOT NULL UNIQUE,
+    title       TEXT NOT NULL,
+    publisher   TEXT,
+    year        INTEGER,
+    language    TEXT,
+    source      TEXT,
+    tags        TEXT NOT NULL,     -- JSON list
+    sha256      TEXT NOT NULL,     -- of the file's bytes
+    text_sha256 TEXT NOT NULL,     -- of `text`
+    reader      TEXT NOT NULL,
+    encoding    TEXT,
+    has_lines   INTEGER NOT NULL,
+    warnings    TEXT NOT NULL,     -- JSON list
+    text        BLOB NOT NULL      -- the canonical text in UTF-8
+);
+
+CREATE TABLE pages (
+    document INTEGER NOT NULL REFERENCES documents (row),
+    number   INTEGER NOT NULL,     -- from 1
+    label    TEXT,
+    start    INTEGER NOT NULL,
+    stop     INTEGER NOT NULL,
+    PRIMARY KEY (document, number)
+) WITHOUT ROWID;
+
+-- `row` is also the chunk's row in chunks.faiss and in the postings.
+CREATE TABLE chunks (
+    row            INTEGER PRIMARY KEY,
+    document       INTEGER NOT NULL REFERENCES documents (row),
+    kind           TEXT NOT NULL,
+    start          INTEGER NOT NULL,
+    stop           INTEGER NOT NULL,
+    section        TEXT NOT NULL,  -- JSON list, outermost first
+    first_sentence INTEGER NOT NULL,
+    sentences      TEXT NOT NULL   -- JSON list of [start, stop]; the i-th is row first_sentence + i of sentences.npy
+);
+
+-- The postings of a term are postings.npy[first : first + count].
+CREATE TABLE terms (
+    term  TEXT PRIMARY KEY,
+    first INTEGER NOT NULL,
+    count INTEGER NOT NULL
+) WITHOUT ROWID;

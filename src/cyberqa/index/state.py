@@ -1,0 +1,84 @@
+"""What the corpus was when it was last indexed, beside the generations: tells in a moment whether it has changed."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cyberqa import corpus
+from cyberqa.errors import CorpusError
+from cyberqa.settings import Settings
+
+STATE_FILE = "state.json"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """The files that were indexed, and the settings that shape the result."""
+
+    files: Mapping[str, corpus.FileState]
+    settings: Mapping[str, str | int | None]
+
+    @classmethod
+    def take(cls, settings: Settings) -> "IndexState":
+        """Read every file of the corpus once.
+
+        Raises:
+            CorpusError: no such folder.
+        """
+        files = corpus.watched_files(settings.corpus, settings.exclude)
+        return cls({id_: corpus.file_state(path) for id_, path in files.items()}, _shaping(settings))
+
+    @classmethod
+    def load(cls, index: Path) -> "IndexState | None":
+        """Return the state as last written, or None where there is none that can be read."""
+        try:
+            body = json.loads((index / STATE_FILE).read_bytes())
+            files = {_decode(id_): corpus.FileState(**state) for id_, state in body["files"].items()}
+            return cls(files, body["settings"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, index: Path) -> None:
+        """Replace the state on disk."""
+        body = {
+            "files": {_encode(id_): asdict(state) for id_, state in self.files.items()},
+            "settings": dict(self.settings),
+        }
+        scratch = index / f".{STATE_FILE}-{os.getpid()}"
+        scratch.write_text(json.dumps(body) + "\n", encoding="utf-8")
+        scratch.replace(index / STATE_FILE)
+
+    def documents(self) -> dict[str, corpus.FileState]:
+        """Return the files without ``sources.toml``."""
+        return {id_: state for id_, state in self.files.items() if id_ != corpus.SOURCES_FILE}
+
+
+def changed_files(settings: Settings) -> list[str] | None:
+    """Return what makes the index stale, by name; None where it cannot be told, for want of the corpus or the state."""
+    state = IndexState.load(settings.index)
+    try:
+        files = corpus.watched_files(settings.corpus, settings.exclude)
+    except CorpusError:
+        return None
+    if state is None:
+        return None
+    changed = {
+        id_ for id_, path in files.items() if id_ not in state.files or corpus.has_changed(path, state.files[id_])
+    }
+    changed |= state.files.keys() - files.keys()
+    changed |= {f"setting {key}" for key, value in _shaping(settings).items() if state.settings.get(key) != value}
+    return sorted(changed)
+
+
+def _shaping(settings: Settings) -> dict[str, str | int | None]:
+    return {"chunk_size_chars": settings.chunk_size_chars, "model": settings.model, "device": settings.device}
+
+
+def _encode(id_: str) -> str:
+    return id_.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _decode(name: str) -> str:
+    return name.encode("latin-1").decode("utf-8", "surrogateescape")

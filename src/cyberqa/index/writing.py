@@ -1,0 +1,184 @@
+"""Writes a generation beside the others, flushes it, and makes it current with one rename."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+from cyberqa.index import lexical
+from cyberqa.index.manifest import (
+    CHUNK_VECTORS_FILE,
+    CURRENT_FILE,
+    DATABASE_FILE,
+    GENERATIONS_FOLDER,
+    MANIFEST_FILE,
+    POSTINGS_FILE,
+    SENTENCE_VECTORS_FILE,
+    Manifest,
+    Recipe,
+    generation_folder,
+)
+from cyberqa.types import Chunk, Document, Matrix
+
+_SCRATCH_PREFIX = ".writing-"
+_KEPT = 2  # the current generation, and the one before it for readers that are just opening it
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedDocument:
+    """A document with its chunks and, row for row, what they are matched by.
+
+    ``matched`` is each chunk's text with title and trail in front; ``vectors`` are of these, ``(chunks, dim)``;
+    ``sentence_vectors`` are of the bare sentences of all chunks in order, ``(sentences, dim)``.
+    """
+
+    document: Document
+    chunks: Sequence[Chunk]
+    matched: Sequence[str]
+    vectors: Matrix
+    sentence_vectors: Matrix
+
+
+def write_generation(
+    index: Path, recipe: Recipe, documents: Iterator[IndexedDocument], failures: Mapping[str, str]
+) -> Manifest:
+    """Write a generation and rename it into its place, finished; it is not made current yet.
+
+    ``documents`` come sorted by id and are taken one at a time; ``failures`` may still grow while they are.
+    """
+    final = generation_folder(index, recipe.generation)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=final.parent))
+    try:
+        chunks = _write_files(scratch, documents, recipe.encoder.dim)
+        files = {file.name: _digest(file) for file in sorted(scratch.iterdir())}
+        manifest = Manifest(recipe.generation, recipe, dict(failures), chunks, files)
+        (scratch / MANIFEST_FILE).write_text(manifest.dump(), encoding="utf-8")
+        scratch.chmod(0o755)
+        for file in scratch.iterdir():
+            _flush(file)
+        _flush(scratch)
+        shutil.rmtree(final, ignore_errors=True)  # a damaged one of the same id
+        scratch.rename(final)
+        _flush(final.parent)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return manifest
+
+
+def make_current(index: Path, generation: str) -> None:
+    """Let a finished generation answer from now on, and sweep what is older than the one before it."""
+    pointer = index / CURRENT_FILE
+    scratch = pointer.with_name(f".{CURRENT_FILE}-{os.getpid()}")
+    scratch.write_text(generation + "\n", encoding="ascii")
+    _flush(scratch)
+    with contextlib.suppress(OSError):  # its time tells which generation answered last
+        os.utime(generation_folder(index, generation))
+    scratch.replace(pointer)
+    _flush(index)
+    _sweep(index, generation)
+
+
+def _sweep(index: Path, current: str) -> None:
+    folders = sorted((index / GENERATIONS_FOLDER).iterdir(), key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
+    finished = [folder for folder in folders if not folder.name.startswith(_SCRATCH_PREFIX)]
+    keep = {current, *(folder.name for folder in finished[:_KEPT])}
+    for folder in folders:
+        if folder.name not in keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -> int:
+    vectors = faiss.IndexFlatIP(dim)
+    sentence_vectors = [np.empty((0, dim), np.float16)]
+    matched: list[str] = []
+    database = sqlite3.connect(folder / DATABASE_FILE)
+    try:
+        database.executescript(resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8"))
+        with database:
+            first_sentence = 0
+            for row, entry in enumerate(documents):
+                _insert_document(database, row, entry.document)
+                _insert_chunks(database, row, entry.chunks, vectors.ntotal, first_sentence)
+                vectors.add(entry.vectors)
+                sentence_vectors.append(entry.sentence_vectors.astype(np.float16))
+                first_sentence += len(entry.sentence_vectors)
+                matched.extend(entry.matched)
+            directory, postings = lexical.build_postings(matched)
+            database.executemany("INSERT INTO terms VALUES (?, ?, ?)", directory)
+    finally:
+        database.close()
+    faiss.write_index(vectors, str(folder / CHUNK_VECTORS_FILE))
+    np.save(folder / SENTENCE_VECTORS_FILE, np.concatenate(sentence_vectors), allow_pickle=False)
+    np.save(folder / POSTINGS_FILE, postings, allow_pickle=False)
+    return int(vectors.ntotal)
+
+
+def _insert_document(database: sqlite3.Connection, row: int, document: Document) -> None:
+    about = document.metadata
+    values = {
+        "row": row,
+        "id": document.id,
+        "title": document.title,
+        "publisher": about.publisher,
+        "year": about.year,
+        "language": about.language,
+        "source": about.source,
+        "tags": json.dumps(about.tags, ensure_ascii=False),
+        "sha256": document.sha256,
+        "text_sha256": document.text_sha256,
+        "reader": document.reader,
+        "encoding": document.encoding,
+        "has_lines": document.has_lines,
+        "warnings": json.dumps(document.warnings, ensure_ascii=False),
+        "text": document.text.encode("utf-8"),
+    }
+    columns, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+    database.execute(f"INSERT INTO documents ({columns}) VALUES ({marks})", values)  # noqa: S608 - our own names
+    database.executemany(
+        "INSERT INTO pages VALUES (?, ?, ?, ?, ?)",
+        [(row, page.number, page.label, page.span.start, page.span.end) for page in document.pages],
+    )
+
+
+def _insert_chunks(
+    database: sqlite3.Connection, document: int, chunks: Sequence[Chunk], first_row: int, first_sentence: int
+) -> None:
+    for row, chunk in enumerate(chunks, first_row):
+        section = json.dumps(chunk.section, ensure_ascii=False)
+        sentences = json.dumps([(span.start, span.end) for span in chunk.sentences])
+        values = (
+            row,
+            document,
+            chunk.kind.value,
+            chunk.span.start,
+            chunk.span.end,
+            section,
+            first_sentence,
+            sentences,
+        )
+        database.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        first_sentence += len(chunk.sentences)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,409 @@
+"""Makes the index agree with the corpus: the only writer. Compares, reads, chunks, embeds, publishes."""
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from cyberqa import chunking, corpus
+from cyberqa.documents import load_bytes, read_document, reader_for
+from cyberqa.embedding import Encoder, load_encoder
+from cyberqa.errors import CorpusError, DocumentError, SearchIndexError, UsageError
+from cyberqa.index.cache import VectorCache
+from cyberqa.index.manifest import Manifest, Recipe, current_generation, generation_folder
+from cyberqa.index.state import IndexState
+from cyberqa.index.writing import IndexedDocument, make_current, write_generation
+from cyberqa.settings import Settings, load_settings
+from cyberqa.types import JSON, Chunk, Document, Matrix, Metadata, Vector
+
+CHUNKER = "chunks/1"
+"""Raised with any change of the rules in chunking.py."""
+
+_TOOLS = ("markdown-it-py", "nupunkt", "pypdf", "pypdfium2", "pystemmer")
+"""Libraries whose release may change what is read, cut or counted."""
+
+_CACHED_AT_ONCE = 64  # vectors that an interruption may cost
+CACHE_FILE = "cache/vectors.sqlite"
+LOCK_FILE = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build is: documents done, vectors made, and what it is doing."""
+
+    stage: str
+    documents_done: int = 0
+    documents: int = 0
+    vectors: int = 0
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a build found and did. ``failures`` maps a file's id to the reason why it is not in the index."""
+
+    generation: str
+    is_new: bool
+    documents: int
+    chunks: int
+    embedded: int
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict[str, str])
+    warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+
+def build_index(
+    settings: Settings,
+    *,
+    encoder: Encoder | None = None,
+    rebuild: bool = False,
+    use_cache: bool = True,
+    on_progress: OnProgress = lambda _: None,
+) -> BuildReport:
+    """Make the index agree with the corpus, and current.
+
+    Args:
+        settings: where both are, and how to cut and embed.
+        encoder: the encoder to use instead of the one that the settings name.
+        rebuild: read every file again even when nothing has changed; vectors come from the cache.
+        use_cache: False forgets the cached vectors first.
+        on_progress: called as the build goes on.
+
+    Raises:
+        CorpusError: no corpus folder, or no document in it that can be read.
+        ModelError: the model cannot be loaded.
+        SearchIndexError: another builder holds the index for longer than ``settings.lock_timeout_s``.
+    """
+    corpus.list_files(settings.corpus, settings.exclude)  # a missing corpus must not leave an index folder behind
+    with _writer_lock(settings, on_progress):
+        return _build(settings, encoder, rebuild, use_cache, on_progress)
+
+
+def _build(
+    settings: Settings, encoder: Encoder | None, rebuild: bool, use_cache: bool, on_progress: OnProgress
+) -> BuildReport:
+    files = corpus.list_files(settings.corpus, settings.exclude)
+    sources = corpus.read_sources(settings.corpus)
+    if not files:
+        raise CorpusError(
+            f"no documents in {settings.corpus}",
+            hint="put reports into it: .txt, .md, .rst, .csv or .pdf files",
+        )
+    on_progress(Progress("preparing the model"))
+    encoder = encoder or load_encoder(settings)
+    state = IndexState.take(settings)
+    recipe = Recipe(encoder.info, _chunking_rules(settings), _tool_versions(), _describe(state, sources))
+    before = _previous_manifest(settings.index)
+    manifest = None if rebuild or not use_cache else _finished_manifest(settings.index, recipe.generation)
+    build = _Build(settings, encoder, files, sources, state, on_progress)
+    if manifest is None:
+        with VectorCache(settings.index / CACHE_FILE, encoder.info.identity) as cache:
+            if not use_cache:
+                cache.clear()
+            manifest = write_generation(settings.index, recipe, build.documents(cache), build.failures)
+    if len(manifest.failures) == len(files):
+        shutil.rmtree(generation_folder(settings.index, manifest.generation), ignore_errors=True)
+        reasons = "; ".join(f"{id_}: {reason}" for id_, reason in sorted(manifest.failures.items()))
+        raise CorpusError(
+            f"no document in {settings.corpus} can be read ({reasons})",
+            hint="mend or replace the files, then run: cyberqa index",
+        )
+    if before is None or before.generation != manifest.generation:
+        make_current(settings.index, manifest.generation)
+    state.write(settings.index)  # last: an interruption before it only makes the next check look closer
+    return _report(manifest, before, build)
+
+
+def _report(manifest: Manifest, before: Manifest | None, build: "_Build") -> BuildReport:
+    old = _digests(before) if before else {}
+    new = _digests(manifest)
+    return BuildReport(
+        generation=manifest.generation,
+        is_new=before is None or before.generation != manifest.generation,
+        documents=len(new),
+        chunks=manifest.chunks,
+        embedded=build.embedded,
+        added=tuple(sorted(new.keys() - old.keys())),
+        changed=tuple(sorted(id_ for id_ in new.keys() & old.keys() if new[id_] != old[id_])),
+        removed=tuple(sorted(old.keys() - new.keys())),
+        failures=manifest.failures,
+        warnings=build.warnings,
+    )
+
+
+def _digests(manifest: Manifest) -> dict[str, str]:
+    described = manifest.recipe.documents
+    return {id_: json.dumps(about, sort_keys=True) for id_, about in described.items() if id_ not in manifest.failures}
+
+
+def _describe(state: IndexState, sources: Mapping[str, Metadata]) -> dict[str, JSON]:
+    described: dict[str, JSON] = {}
+    for id_, file in state.documents().items():
+        with contextlib.suppress(DocumentError):
+            described[_printable(id_)] = {
+                "sha256": file.sha256,
+                "reader": reader_for(id_),
+                "metadata": asdict(sources.get(id_, Metadata())),
+            }
+            continue
+        described[_printable(id_)] = {"sha256": file.sha256, "reader": None}
+    return described
+
+
+def _printable(id_: str) -> str:
+    """Replace bytes of a file name that are not UTF-8, so that it can be written down and named."""
+    return id_.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _chunking_rules(settings: Settings) -> dict[str, str | int]:
+    return {"rules": CHUNKER, "size_chars": settings.chunk_size_chars}
+
+
+def _tool_versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in _TOOLS}
+
+
+def _previous_manifest(index: Path) -> Manifest | None:
+    try:
+        return Manifest.load(generation_folder(index, current_generation(index)))
+    except SearchIndexError:
+        return None
+
+
+def _finished_manifest(index: Path, generation: str) -> Manifest | None:
+    """Return the manifest of a generation that is there already, whole."""
+    folder = generation_folder(index, generation)
+    try:
+        manifest = Manifest.load(folder)
+    except SearchIndexError:
+        return None
+    return manifest if all((folder / name).is_file() for name in manifest.files) else None
+
+
+@contextlib.contextmanager
+def _writer_lock(settings: Settings, on_progress: OnProgress) -> Iterator[None]:
+    try:
+        settings.index.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SearchIndexError(
+            f"index folder {settings.index} cannot be made ({error.strerror})",
+            hint="name another with --index DIR",
+        ) from error
+    lock = FileLock(settings.index / LOCK_FILE)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            on_progress(Progress("waiting for another build of this index to finish"))
+            lock.acquire(timeout=settings.lock_timeout_s)
+    except Timeout:
+        raise SearchIndexError(
+            f"another process has been building {settings.index} for over {settings.lock_timeout_s} s",
+            hint="try again when it is done",
+        ) from None
+    except OSError as error:
+        raise SearchIndexError(
+            f"index folder {settings.index} cannot be written ({error.strerror})",
+            hint="name another with --index DIR",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _Build:
+    """One pass over the corpus: reads, cuts and embeds document by document, and notes what went wrong."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        encoder: Encoder,
+        files: Mapping[str, Path],
+        sources: Mapping[str, Metadata],
+        state: IndexState,
+        on_progress: OnProgress,
+    ) -> None:
+        self.failures: dict[str, str] = {}
+        self.warnings: dict[str, tuple[str, ...]] = {}
+        self.embedded = 0
+        self._settings = settings
+        self._encoder = encoder
+        self._files = files
+        self._sources = sources
+        self._state = state.documents()
+        self._on_progress = on_progress
+        self._done = 0
+
+    def documents(self, cache: VectorCache) -> Iterator[IndexedDocument]:
+        """Yield every document that can be read, sorted by id."""
+        for id_, path in self._files.items():
+            self._tell()
+            try:
+                document = self._read(id_, path)
+            except DocumentError as error:
+                self.failures[_printable(id_)] = error.message
+            else:
+                notes = document.warnings
+                if document.encoding not in (None, "utf-8"):
+                    notes = (*notes, f"read as {document.encoding}, not UTF-8")
+                if notes:
+                    self.warnings[id_] = notes
+                yield self._index(document, cache)
+            self._done += 1
+
+    def _read(self, id_: str, path: Path) -> Document:
+        document = read_document(id_, load_bytes(path, self._settings.max_file_mb), self._sources.get(id_))
+        if document.sha256 != self._state[id_].sha256:
+            raise DocumentError("it changed while it was being read; index again")
+        return document
+
+    def _index(self, document: Document, cache: VectorCache) -> IndexedDocument:
+        window = self._encoder.info.window_tokens
+        count = self._encoder.count_tokens
+        chunks = chunking.chunk_document(
+            document, size_chars=self._settings.chunk_size_chars, count_tokens=count, window_tokens=window
+        )
+        trails = {
+            section: chunking.trail_text(document.title, section, count, window)
+            for section in {c.section for c in chunks}
+        }
+        matched = [trails[chunk.section] + _slice(document, chunk) for chunk in chunks]
+        sentences = [document.text[span.start : span.end] for chunk in chunks for span in chunk.sentences]
+        return IndexedDocument(
+            document, chunks, matched, self._vectors(matched, cache), self._vectors(sentences, cache)
+        )
+
+    def _vectors(self, texts: Sequence[str], cache: VectorCache) -> Matrix:
+        known = cache.get(texts)
+        missing = (text for text in dict.fromkeys(texts) if text not in known)
+        for entries in _batches(self._embed(missing), _CACHED_AT_ONCE):
+            cache.put(entries)
+            known.update(entries)
+            self.embedded += len(entries)
+            self._tell()
+        if not texts:
+            return np.empty((0, self._encoder.info.dim), np.float32)
+        return np.stack([known[text] for text in texts])
+
+    def _embed(self, texts: Iterable[str]) -> Iterator[tuple[str, Vector]]:
+        ordered = list(texts)
+        for text, encoding in zip(ordered, self._encoder.encode(ordered), strict=True):
+            yield text, encoding.vector
+
+    def _tell(self) -> None:
+        self._on_progress(Progress("indexing", self._done, len(self._files), self.embedded))
+
+
+def _slice(document: Document, chunk: Chunk) -> str:
+    return document.text[chunk.span.start : chunk.span.end]
+
+
+def _batches(items: Iterator[tuple[str, Vector]], size: int) -> Iterator[list[tuple[str, Vector]]]:
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+# --- changing the corpus -------------------------------------------------------------------------------------
+
+
+def add_documents(
+    settings: Settings,
+    paths: Sequence[Path],
+    *,
+    force: bool = False,
+    on_progress: OnProgress = lambda _: None,
+) -> BuildReport:
+    """Copy files into the corpus and index.
+
+    Raises:
+        CorpusError: a path is no file, or another file of that name is there and ``force`` is not given. Nothing
+            has been copied then.
+    """
+    targets = {path: settings.corpus / path.name for path in paths}
+    if len(set(targets.values())) < len(targets):
+        raise UsageError("two of the files have the same name; add them one at a time under different names")
+    for path, target in targets.items():
+        _check_addable(path, target, force)
+    settings.corpus.mkdir(parents=True, exist_ok=True)
+    for path, target in targets.items():
+        if not _is_same(path, target):
+            _copy(path, target)
+    return build_index(settings, on_progress=on_progress)
+
+
+def _check_addable(path: Path, target: Path, force: bool) -> None:
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing"
+        raise CorpusError(f"{path}: expected a file, found {found} there", hint="name the files to add")
+    try:
+        reader_for(path.name)
+    except DocumentError as error:
+        raise CorpusError(f"{path} cannot be added: {error.message}", hint="convert it first") from error
+    if target.exists() and not force and not _is_same(path, target):
+        raise CorpusError(f"{target} exists already and is another file", hint="add --force to overwrite it")
+
+
+def _is_same(path: Path, target: Path) -> bool:
+    return target.is_file() and corpus.file_state(path).sha256 == corpus.file_state(target).sha256
+
+
+def _copy(path: Path, target: Path) -> None:
+    scratch = target.with_name(f".{target.name}-{os.getpid()}")  # dot files are no documents
+    try:
+        shutil.copyfile(path, scratch)
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def remove_documents(
+    settings: Settings, ids: Sequence[str], *, on_progress: OnProgress = lambda _: None
+) -> BuildReport:
+    """Delete documents from the corpus folder and index.
+
+    Raises:
+        CorpusError: an id that is not in the corpus, or the last documents. Nothing has been deleted then.
+    """
+    files = corpus.list_files(settings.corpus, settings.exclude)
+    for id_ in ids:
+        if id_ not in files:
+            raise CorpusError(f"no document {id_!r} in {settings.corpus}", hint=corpus.nearest_hint(id_, list(files)))
+    if set(ids) == set(files):
+        raise CorpusError(
+            "these are all the documents; an index without any cannot be",
+            hint="delete the index folder instead",
+        )
+    for id_ in ids:
+        files[id_].unlink()
+    return build_index(settings, on_progress=on_progress)
+
+
+# --- the Python door -----------------------------------------------------------------------------------------
+
+
+def build_from(
+    corpus: str | Path | None = None,
+    index: str | Path | None = None,
+    *,
+    rebuild: bool = False,
+    **settings: Any,
+) -> BuildReport:
+    """Make an index agree with a corpus folder: ``cyberqa.build("corpus", "index")``.
+
+    ``settings`` are those of cyberqa.toml, by name. See :func:`build_index` for errors.
+    """
+    return build_index(load_settings({"corpus": corpus, "index": index, **settings}), rebuild=rebuild)

@@ -1,0 +1,46 @@
+"""Spans to lines and pages, and back."""
+
+import re
+from bisect import bisect_right
+
+from cyberqa.types import Document, Location, Span
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+class Locator:
+    """Finds lines and pages of one document. A line ends at LF, CRLF or a lone CR, and at nothing else."""
+
+    def __init__(self, document: Document) -> None:
+        self._length = len(document.text)
+        self._pages = document.pages
+        self._page_starts = [page.span.start for page in document.pages]
+        self._line_starts = [0]
+        if document.has_lines:
+            self._line_starts += [match.end() for match in _LINE_END.finditer(document.text)]
+            if self._line_starts[-1] == self._length > 0:  # what follows the last line end is no line
+                self._line_starts.pop()
+        self._has_lines = document.has_lines
+
+    @property
+    def lines(self) -> int:
+        """How many lines the document has; 0 where lines mean nothing."""
+        return len(self._line_starts) if self._has_lines else 0
+
+    def locate(self, span: Span) -> Location:
+        """Return where a span lies; its lines are those of its first and last character."""
+        last = max(span.start, span.end - 1)
+        page = self._pages[bisect_right(self._page_starts, span.start) - 1] if self._pages else None
+        return Location(
+            start=span.start,
+            end=span.end,
+            page=page.number if page else None,
+            page_label=page.label if page else None,
+            line_start=bisect_right(self._line_starts, span.start) if self._has_lines else None,
+            line_end=bisect_right(self._line_starts, last) if self._has_lines else None,
+        )
+
+    def line_span(self, first: int, last: int) -> Span:
+        """Return the span of lines ``first`` to ``last``, counted from 1, with their line ends."""
+        end = self._line_starts[last] if last < len(self._line_starts) else self._length
+        return Span(self._line_starts[first - 1], end)

@@ -1,0 +1,239 @@
+"""An Answer in; terminal, plain text, Markdown or JSON out.
+
+Source text is untrusted: on a terminal its control characters are shown, never sent. Everything else (JSON,
+Markdown, a pipe) gets the exact characters.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TextIO
+
+from cyberqa.errors import CyberqaError
+from cyberqa.types import JSON, Answer, Location, Passage
+
+if TYPE_CHECKING:
+    from cyberqa.ingest import BuildReport
+
+ANSWER_SCHEMA = "cyberqa.answer/1"
+ERROR_SCHEMA = "cyberqa.error/1"
+BUILD_SCHEMA = "cyberqa.build/1"
+
+_DECIMALS = 6
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what reorders the text around it
+    "\ud800-\udfff]"
+)
+
+
+def escape_unsafe(text: str) -> str:
+    r"""Show control, escape and bidirectional-override characters as ``\u001b``-style escapes."""
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+# --- JSON ----------------------------------------------------------------------------------------------------
+
+
+def answer_json(answer: Answer, *, timings: bool = False) -> JSON:
+    """Return an answer as the contract's JSON object."""
+    body: JSON = {"schema": ANSWER_SCHEMA, **asdict(answer)}
+    del body["timings_ms"]
+    if timings:
+        body["timings_ms"] = dict(answer.timings_ms)
+    return body
+
+
+def error_json(error: CyberqaError, **more: int | str) -> JSON:
+    """Return an error as the contract's JSON object."""
+    return {"schema": ERROR_SCHEMA, "code": error.code, "message": error.message, "hint": error.hint, **more}
+
+
+def build_json(report: "BuildReport") -> JSON:
+    """Return what a build did as a JSON object."""
+    return {"schema": BUILD_SCHEMA, **asdict(report)}
+
+
+def dump_json(body: Mapping[str, Any], *, indent: int | None = 2) -> str:
+    """Return JSON text, the same bytes for the same content: keys in the order given, floats to six decimals."""
+    return json.dumps(_rounded(body), ensure_ascii=False, indent=indent, allow_nan=False)
+
+
+def _rounded(value: Any) -> Any:
+    match value:
+        case float():
+            return round(value, _DECIMALS)
+        case Mapping():
+            return {key: _rounded(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_rounded(item) for item in value]
+        case _:
+            return value
+
+
+# --- plain text ----------------------------------------------------------------------------------------------
+
+
+def answer_text(answer: Answer) -> str:
+    """Return an answer for a pipe: the exact text of each passage between a citation and its answering sentence."""
+    blocks = [
+        f"{passage.rank}. {cite(passage)}\n\n{passage.text}\n\n   answering: {passage.highlight.text}\n"
+        for passage in answer.passages
+    ]
+    return "\n".join(blocks) if blocks else "No passages.\n"
+
+
+def cite(passage: Passage) -> str:
+    """Return one line: title, year, section trail, page or lines, document and characters, score."""
+    source = passage.citation
+    head = source.title + (f" ({source.year})" if source.year else "")
+    parts = [head, *([" › ".join(source.section)] if source.section else []), place(passage.location)]
+    return (
+        " · ".join(part for part in parts if part)
+        + f" · {source.document} [{_characters(passage.location)}] · score {passage.score:.3f}"
+    )
+
+
+def place(location: Location) -> str:
+    """Return the page or lines of a location, for people."""
+    if location.page is not None:
+        printed = f" (printed {location.page_label})" if location.page_label not in (None, str(location.page)) else ""
+        return f"page {location.page}{printed}"
+    if location.line_start is None:
+        return ""
+    if location.line_start == location.line_end:
+        return f"line {location.line_start}"
+    return f"lines {location.line_start}–{location.line_end}"
+
+
+def _characters(location: Location) -> str:
+    return f"{location.start}:{location.end}"
+
+
+# --- Markdown ------------------------------------------------------------------------------------------------
+
+
+def answer_markdown(answer: Answer) -> str:
+    """Return block quotes with a citation line each, to paste into a document."""
+    return "\n".join(f"{_quote(passage.text)}\n>\n> — {_markdown_citation(passage)}\n" for passage in answer.passages)
+
+
+def _quote(text: str) -> str:
+    return "\n".join(f"> {line}" if line else ">" for line in re.split(r"\r\n|\n|\r", text))
+
+
+def _markdown_citation(passage: Passage) -> str:
+    source = passage.citation
+    about = [
+        f"*{_escape_markdown(source.title)}*",
+        source.publisher,
+        str(source.year) if source.year else None,
+    ]
+    where = [_escape_markdown(source.section[-1]) if source.section else None, place(passage.location)]
+    return (
+        ", ".join(part for part in (*about, *where) if part) + f" (`{source.document}` {_characters(passage.location)})"
+    )
+
+
+def _escape_markdown(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>#])", r"\\\1", text)
+
+
+# --- terminal ------------------------------------------------------------------------------------------------
+
+
+def print_answer(answer: Answer, stream: TextIO) -> None:
+    """Write an answer to a terminal, wrapped to its width, the answering sentence emphasised."""
+    from rich.console import Console  # 70 ms, so only where somebody looks
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False, soft_wrap=False)
+    for passage in answer.passages:
+        source = passage.citation
+        # Text, never markup: the reports hold "[x]" marks that markup would swallow.
+        title = Text(f"{passage.rank:>2}  ", style="bold cyan")
+        title.append(escape_unsafe(source.title) + (f" ({source.year})" if source.year else ""), style="bold")
+        console.print(title)
+        trail = " › ".join((*source.section, place(passage.location))) if source.section else place(passage.location)
+        console.print(Padding(Text(escape_unsafe(trail), style="cyan"), (0, 0, 0, 4)))
+        console.print(Padding(_emphasised(passage, Text), (1, 2, 1, 4)))
+        where = f"{source.document} [{_characters(passage.location)}] · score {passage.score:.3f}"
+        console.print(Padding(Text(escape_unsafe(where), style="dim"), (0, 0, 1, 4)))
+    if not answer.passages:
+        console.print("No passages.")
+
+
+def _emphasised(passage: Passage, text_type: Any) -> Any:
+    start = passage.highlight.location.start - passage.location.start
+    end = passage.highlight.location.end - passage.location.start
+    text = text_type()
+    for part, style in (
+        (passage.text[:start], ""),
+        (passage.text[start:end], "bold yellow"),
+        (passage.text[end:], ""),
+    ):
+        text.append(escape_unsafe(re.sub(r"\r\n?", "\n", part)), style=style)
+    return text
+
+
+# --- what builds did -----------------------------------------------------------------------------------------
+
+
+def build_text(report: "BuildReport") -> str:
+    """Return the one summary line of a build."""
+    changes = [
+        f"{len(ids)} {name}"
+        for name, ids in (("added", report.added), ("changed", report.changed), ("removed", report.removed))
+        if ids
+    ]
+    state = ", ".join(changes) if changes else ("rebuilt" if report.is_new else "nothing changed")
+    failed = f", {len(report.failures)} could not be read" if report.failures else ""
+    done = f"{state}{failed}; {report.embedded} texts embedded; generation {report.generation}"
+    return f"{report.documents} documents, {report.chunks} chunks ({done})"
+
+
+def status_text(status: JSON) -> str:
+    """Return what ``cyberqa status`` prints."""
+    stale = {
+        None: "cannot be told: the corpus folder is not there",
+        False: "no",
+        True: f"yes ({', '.join(status['changes'])})",
+    }
+    lines = [
+        f"index       {status['index']}",
+        f"corpus      {status['corpus']}",
+        f"generation  {status['generation']}",
+        f"encoder     {status['model']}, {status['encoder']}",
+        f"chunks      {status['chunks']}",
+        f"stale       {stale[status['stale']]}",
+        f"documents   {len(status['documents'])}",
+    ]
+    for document in status["documents"]:
+        pages = f", {document['pages']} pages" if document["pages"] else ""
+        encoding = f", {document['encoding']}" if document["encoding"] not in (None, "utf-8") else ""
+        lines.append(
+            f"  {document['document']}  {document['title']} ({document['characters']:,} characters{pages}{encoding})"
+        )
+        lines.extend(f"    {warning}" for warning in document["warnings"])
+    lines.extend(f"  {failed['document']}  could not be read: {failed['reason']}" for failed in status["failures"])
+    return "\n".join(lines)
+
+
+def timings_text(timings_ms: Mapping[str, float]) -> str:
+    """Return one line of stages and milliseconds."""
+    return " · ".join(f"{name} {ms:.1f} ms" for name, ms in timings_ms.items())
+
+
+def message(text: str, stream: TextIO) -> None:
+    """Write a line of our own, names of files and all, to a stream that may be a terminal."""
+    print(escape_unsafe(text) if stream.isatty() else text, file=stream, flush=True)
+
+
+def error_message(error: CyberqaError, stream: TextIO | None = None) -> None:
+    """Write an error and its hint, to standard error."""
+    stream = stream or sys.stderr
+    message(f"cyberqa: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), stream)

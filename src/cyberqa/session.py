@@ -1,0 +1,128 @@
+"""An index, open, with its encoder: what ``ask``, ``batch`` and Python share."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from cyberqa.answering import make_passages
+from cyberqa.embedding import Encoder, load_encoder
+from cyberqa.errors import IncompatibleIndexError, UsageError
+from cyberqa.index.generation import Generation
+from cyberqa.index.state import changed_files
+from cyberqa.retrieval import retrieve
+from cyberqa.settings import Settings, load_settings
+from cyberqa.types import Answer, IndexInfo, Verdict
+
+DEFAULT_TOP_K = 5
+
+
+class Session:
+    """Answers questions from one generation, which it keeps for as long as it is open."""
+
+    def __init__(self, generation: Generation, encoder: Encoder, changes: list[str] | None) -> None:
+        self.generation = generation
+        self.changes = changes
+        """What has changed since the index was made, by name; None where it cannot be told."""
+        self._encoder = encoder
+
+    @classmethod
+    def open(cls, settings: Settings, encoder: Encoder | None = None) -> "Session":
+        """Open the current generation and the encoder it was made with.
+
+        Raises:
+            NoIndexError: nothing has been built.
+            IncompatibleIndexError: another format, or another model than the settings name.
+            SearchIndexError: the index is damaged.
+            ModelError: the model cannot be loaded.
+        """
+        generation = Generation.open_current(settings.index)
+        made_with = generation.manifest.recipe.encoder
+        if made_with.model == settings.model or encoder is not None:
+            encoder = encoder or load_encoder(settings)
+            if made_with.identity == encoder.info.identity:
+                changes = changed_files(settings)
+                if changes is not None and made_with.runtime != encoder.info.runtime:
+                    changes.append(f"{encoder.info.runtime} (the index was made with {made_with.runtime})")
+                return cls(generation, encoder, changes)
+        wanted = (
+            f"{settings.model} on {settings.device or 'cpu'}"
+            if encoder is None
+            else " ".join(map(str, encoder.info.identity))
+        )
+        found = f"{made_with.model} on {made_with.device} ({made_with.graph}, {made_with.precision})"
+        raise IncompatibleIndexError(
+            f"the index in {settings.index} was made with model {found}; the settings name {wanted}",
+            hint="run: cyberqa index",
+        )
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the generation."""
+        self.generation.close()
+
+    def ask(self, question: str, k: int = DEFAULT_TOP_K) -> Answer:
+        """Return the ``k`` passages that answer best.
+
+        Raises:
+            UsageError: an empty question, or ``k`` below 1.
+        """
+        if not question.strip():
+            raise UsageError("the question is empty", hint='ask one: cyberqa ask "who supported ALCIRT\'s creation"')
+        if k < 1:
+            raise UsageError(f"expected at least 1 passage, found {k}")
+        clock = _Clock()
+        vector = next(iter(self._encoder.encode([self._within_window(question)]))).vector
+        clock.lap("encode")
+        hits = retrieve(self.generation, question, vector, k)
+        clock.lap("retrieve")
+        passages = make_passages(self.generation, hits, vector)
+        clock.lap("answer")
+        manifest = self.generation.manifest
+        return Answer(
+            question=question,
+            verdict=Verdict.UNJUDGED,
+            confidence=None,
+            threshold=None,
+            calibration=None,
+            missing=(),
+            passages=passages,
+            index=IndexInfo(
+                generation=manifest.generation,
+                model=manifest.recipe.encoder.model,
+                documents=len(manifest.recipe.documents) - len(manifest.failures),
+                chunks=manifest.chunks,
+                stale=None if self.changes is None else bool(self.changes),
+            ),
+            timings_ms=clock.laps_ms,
+        )
+
+    def _within_window(self, question: str) -> str:
+        """Cut a question that the encoder cannot take whole at a word; its words all count lexically."""
+        while self._encoder.count_tokens(question) > self._encoder.info.window_tokens:
+            shorter = question[: len(question) * 3 // 4]
+            question = shorter.rsplit(maxsplit=1)[0] if " " in shorter.strip() else shorter
+        return question
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.laps_ms: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps_ms[name] = (now - self._last) * 1000
+        self._last = now
+
+
+def open_session(index: str | Path | None = None, **settings: Any) -> Session:
+    """Open an index for questions: ``cyberqa.open("index").ask("…").passages[0].text``.
+
+    ``settings`` are those of cyberqa.toml, by name. See :meth:`Session.open` for errors.
+    """
+    return Session.open(load_settings({"index": index, **settings}))

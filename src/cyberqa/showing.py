@@ -1,0 +1,119 @@
+"""What is in the index, for looking at: a document's text, and the state of the whole."""
+
+from dataclasses import dataclass
+
+from cyberqa import corpus
+from cyberqa.errors import CorpusError
+from cyberqa.index.generation import Generation
+from cyberqa.index.state import changed_files
+from cyberqa.location import Locator
+from cyberqa.settings import Settings
+from cyberqa.types import JSON, Document, Span
+
+STATUS_SCHEMA = "cyberqa.status/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A stretch of canonical text; ``note`` says where the file has changed since."""
+
+    text: str
+    note: str
+
+
+def show_document(
+    settings: Settings,
+    id_: str,
+    *,
+    span: tuple[int, int] | None = None,
+    page: int | None = None,
+    lines: tuple[int, int] | None = None,
+    text_sha256: str | None = None,
+) -> Shown:
+    """Return canonical text as stored in the index, never a fresh reading; all of it where nothing narrower is asked.
+
+    Raises:
+        CorpusError: no such document, page or line, or another text than the one with ``text_sha256``.
+    """
+    generation = Generation.open_current(settings.index)
+    known = generation.document_ids()
+    if id_ not in known:
+        raise CorpusError(f"no document {id_!r} in the index", hint=corpus.nearest_hint(id_, known))
+    document = generation.document(id_)
+    if text_sha256 is not None and text_sha256.lower() != document.text_sha256:
+        raise CorpusError(
+            f"{id_}: expected the text with SHA-256 {text_sha256}, found {document.text_sha256}",
+            hint="the quotation is from another edition of this document",
+        )
+    wanted = _wanted(document, span, page, lines)
+    return Shown(document.text[wanted.start : wanted.end], _changed_note(settings, document))
+
+
+def _wanted(document: Document, span: tuple[int, int] | None, page: int | None, lines: tuple[int, int] | None) -> Span:
+    if span is not None:
+        if span[1] > len(document.text):
+            raise CorpusError(
+                f"{document.id} has characters 0 to {len(document.text)}, found --span {span[0]}:{span[1]}"
+            )
+        return Span(*span)
+    if page is not None:
+        found = next((p for p in document.pages if p.number == page), None)
+        if found is None:
+            has = f"pages 1 to {len(document.pages)}" if document.pages else "no pages"
+            raise CorpusError(f"{document.id} has {has}, found --page {page}", hint="run: cyberqa show " + document.id)
+        return found.span
+    if lines is not None:
+        locator = Locator(document)
+        if lines[1] > locator.lines:
+            has = f"lines 1 to {locator.lines}" if locator.lines else "no lines"
+            raise CorpusError(f"{document.id} has {has}, found --lines {lines[0]}:{lines[1]}")
+        return locator.line_span(*lines)
+    return Span(0, len(document.text))
+
+
+def _changed_note(settings: Settings, document: Document) -> str:
+    path = settings.corpus / document.id
+    if not path.is_file():
+        return f"{document.id} is no longer in {settings.corpus}; this is the text as indexed"
+    if corpus.file_state(path).sha256 != document.sha256:
+        return f"{document.id} has changed since it was indexed; this is the text as indexed"
+    return ""
+
+
+def index_status(settings: Settings) -> JSON:
+    """Return what is indexed, as a JSON object.
+
+    Raises:
+        NoIndexError: nothing has been built.
+    """
+    generation = Generation.open_current(settings.index)
+    manifest = generation.manifest
+    encoder = manifest.recipe.encoder
+    changes = changed_files(settings)
+    return {
+        "schema": STATUS_SCHEMA,
+        "corpus": str(settings.corpus),
+        "index": str(settings.index),
+        "generation": manifest.generation,
+        "model": encoder.model,
+        "encoder": f"{encoder.graph} {encoder.precision} ({encoder.runtime})",
+        "chunks": manifest.chunks,
+        "documents": [_describe(generation.document(id_)) for id_ in generation.document_ids()],
+        "failures": [{"document": id_, "reason": reason} for id_, reason in sorted(manifest.failures.items())],
+        "stale": None if changes is None else bool(changes),
+        "changes": changes or [],
+    }
+
+
+def _describe(document: Document) -> JSON:
+    return {
+        "document": document.id,
+        "title": document.title,
+        "year": document.metadata.year,
+        "characters": len(document.text),
+        "pages": len(document.pages) or None,
+        "reader": document.reader,
+        "encoding": document.encoding,
+        "language": document.metadata.language,
+        "warnings": list(document.warnings),
+    }
