@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from cyberqa.ingest import Progress as Step
     from cyberqa.session import Session
 
+_ParserError = typer.BadParameter.__mro__[1]
+"""Typer's own UsageError, the base of all that its parser raises; it exports only the subclass."""
+
 EXIT_FAILED = 1
 EXIT_SOME_UNREADABLE = 4
 EXIT_INTERRUPTED = 130
@@ -30,7 +33,7 @@ app = typer.Typer(
     name="cyberqa",
     help="Answer questions from a folder of reports with cited passages, offline.",
     epilog='Example: cyberqa ask "who supported ALCIRT\'s creation"',
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -65,6 +68,9 @@ def _common(
     ] = False,
 ) -> None:
     context.obj = {"corpus": corpus, "index": index}
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(UsageError.exit_code)
 
 
 def _settings(context: typer.Context, corpus: Path | None, index: Path | None) -> Settings:
@@ -441,6 +447,8 @@ def run(arguments: list[str]) -> int:
         return _fail(error, arguments)
     except typer.Exit as exit_:
         return exit_.exit_code
+    except _ParserError as error:
+        return _fail(_from_parser(error), arguments)
     except (KeyboardInterrupt, typer.Abort):
         print("cyberqa: interrupted; the index is as it was", file=sys.stderr)  # noqa: T201
         return EXIT_INTERRUPTED
@@ -450,6 +458,11 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         return _fail(_from_os_error(error), arguments)
     return code if isinstance(code, int) else 0
+
+
+def _from_parser(error: Any) -> UsageError:
+    command = error.ctx.command_path if error.ctx else "cyberqa"
+    return UsageError(error.format_message(), hint=f"run: {command} --help")
 
 
 def _from_os_error(error: OSError) -> CyberqaError:

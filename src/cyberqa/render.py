@@ -158,7 +158,7 @@ def print_answer(answer: Answer, stream: TextIO) -> None:
         title = Text(f"{passage.rank:>2}  ", style="bold cyan")
         title.append(escape_unsafe(source.title) + (f" ({source.year})" if source.year else ""), style="bold")
         console.print(title)
-        trail = " › ".join((*source.section, place(passage.location))) if source.section else place(passage.location)
+        trail = " · ".join(filter(None, (" › ".join(source.section), place(passage.location))))
         console.print(Padding(Text(escape_unsafe(trail), style="cyan"), (0, 0, 0, 4)))
         console.print(Padding(_emphasised(passage, Text), (1, 2, 1, 4)))
         where = f"{source.document} [{_characters(passage.location)}] · score {passage.score:.3f}"

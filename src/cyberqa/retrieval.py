@@ -20,7 +20,10 @@ def retrieve(generation: Generation, question: str, vector: Vector, k: int) -> l
     The score is the cosine of the vectors plus 0.4 x BM25 divided by the best BM25 of any chunk.
     """
     lexical = generation.lexical_scores(question)
-    rows = np.union1d(generation.nearest_rows(vector, _CANDIDATES), _best_rows(lexical, _CANDIDATES))
+    proposed = np.zeros(len(lexical), np.bool_)
+    proposed[generation.nearest_rows(vector, _CANDIDATES)] = True
+    proposed[_best_rows(lexical, _CANDIDATES)] = True
+    rows = np.flatnonzero(proposed)
     best = float(lexical.max(initial=0.0))
     scores = generation.chunk_vectors(rows) @ vector
     if best > 0:

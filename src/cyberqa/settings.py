@@ -1,8 +1,6 @@
 """What can be set, and from where: flags beat the environment, which beats ``cyberqa.toml``."""
 
-import difflib
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -73,6 +71,8 @@ def _find_file(cwd: Path) -> Path | None:
 
 
 def _read_file(file: Path) -> dict[str, Any]:
+    import tomllib  # most folders have no such file, and every question comes through here
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -88,6 +88,8 @@ def _apply(settings: Settings, values: Mapping[str, Any], *, base: Path, origin:
     parsed: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:
+            import difflib
+
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known settings: {', '.join(known)}"
             raise SettingsError(f"unknown setting {key!r} in {origin}", hint=hint)

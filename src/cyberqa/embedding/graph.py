@@ -2,10 +2,7 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
@@ -70,6 +67,8 @@ class GraphEncoder(Encoder):
         if len(first) < 2:  # a single question needs no threads
             yield from map(self._encode_one, first)
             return
+        from concurrent.futures import ThreadPoolExecutor
+
         cores = os.cpu_count() or 1
         with ThreadPoolExecutor(cores) as pool:
             window = [
@@ -121,6 +120,9 @@ def export_graph(folder: Path) -> None:
     Raises:
         ModelError: with the child's last words.
     """
+    import subprocess
+    import sys
+
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     child = subprocess.run(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", "cyberqa.embedding.export", str(folder)],
