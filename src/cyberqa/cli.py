@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cyberqa.ingest import Progress as Step
     from cyberqa.session import Session
 
-_ParserError = typer.BadParameter.__mro__[1]
+_ParserError: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer's own UsageError, the base of all that its parser raises; it exports only the subclass."""
 
 EXIT_FAILED = 1
@@ -325,34 +325,19 @@ def _progress() -> Iterator["OnProgress"]:
         yield lambda _: None
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-    )
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("documents, {task.fields[vectors]} texts embedded"),
-        TimeElapsedColumn(),
+    counts = TextColumn(
+        "{task.fields[done]}/{task.fields[documents]} documents, {task.fields[embedded]} texts embedded"
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=None, vectors=0)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), counts)
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None, done=0, documents="?", embedded=0)
 
         def show(step: "Step") -> None:
-            bar.update(
-                task,
-                description=step.stage,
-                completed=step.documents_done,
-                total=step.documents or None,
-                vectors=step.vectors,
-            )
+            known = {"done": step.documents_done, "documents": step.documents or "?", "embedded": step.embedded}
+            total = 1.0 if step.documents else None
+            bar.update(task, description=step.stage, completed=step.share, total=total, **known)
 
         yield show
 
@@ -441,23 +426,20 @@ def run(arguments: list[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
     try:
-        code = app(arguments, prog_name="cyberqa", standalone_mode=False)
+        code: int | None = app(arguments, prog_name="cyberqa", standalone_mode=False)  # Exit and Ctrl-C come as codes
         sys.stdout.flush()
     except CyberqaError as error:
         return _fail(error, arguments)
-    except typer.Exit as exit_:
-        return exit_.exit_code
     except _ParserError as error:
         return _fail(_from_parser(error), arguments)
-    except (KeyboardInterrupt, typer.Abort):
-        print("cyberqa: interrupted; the index is as it was", file=sys.stderr)  # noqa: T201
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has had enough: not a failure
         return 0
     except OSError as error:
         return _fail(_from_os_error(error), arguments)
-    return code if isinstance(code, int) else 0
+    if code == EXIT_INTERRUPTED:
+        typer.echo("cyberqa: interrupted; the index is as it was", err=True)
+    return code or 0
 
 
 def _from_parser(error: Any) -> UsageError:

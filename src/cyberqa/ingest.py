@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -38,12 +38,13 @@ LOCK_FILE = "lock"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is: documents done, vectors made, and what it is doing."""
+    """How far a build is: what it is doing, documents done, texts embedded, and the share of the bytes done."""
 
     stage: str
     documents_done: int = 0
     documents: int = 0
-    vectors: int = 0
+    embedded: int = 0
+    share: float = 0.0
 
 
 OnProgress = Callable[[Progress], None]
@@ -247,6 +248,8 @@ class _Build:
         self._state = state.documents()
         self._on_progress = on_progress
         self._done = 0
+        self._bytes_done = 0.0
+        self._bytes = sum(file.size_bytes for file in self._state.values()) or 1
 
     def documents(self, cache: VectorCache) -> Iterator[IndexedDocument]:
         """Yield every document that can be read, sorted by id."""
@@ -264,6 +267,7 @@ class _Build:
                     self.warnings[id_] = notes
                 yield self._index(document, cache)
             self._done += 1
+            self._bytes_done += self._state[id_].size_bytes
 
     def _read(self, id_: str, path: Path) -> Document:
         document = read_document(id_, load_bytes(path, self._settings.max_file_mb), self._sources.get(id_))
@@ -283,29 +287,28 @@ class _Build:
         }
         matched = [trails[chunk.section] + _slice(document, chunk) for chunk in chunks]
         sentences = [document.text[span.start : span.end] for chunk in chunks for span in chunk.sentences]
-        return IndexedDocument(
-            document, chunks, matched, self._vectors(matched, cache), self._vectors(sentences, cache)
-        )
+        vectors = self._vectors([*matched, *sentences], self._state[document.id].size_bytes, cache)
+        return IndexedDocument(document, chunks, matched, vectors[: len(matched)], vectors[len(matched) :])
 
-    def _vectors(self, texts: Sequence[str], cache: VectorCache) -> Matrix:
+    def _vectors(self, texts: Sequence[str], size_bytes: int, cache: VectorCache) -> Matrix:
         known = cache.get(texts)
-        missing = (text for text in dict.fromkeys(texts) if text not in known)
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        done = 0
         for entries in _batches(self._embed(missing), _CACHED_AT_ONCE):
             cache.put(entries)
             known.update(entries)
+            done += len(entries)
             self.embedded += len(entries)
-            self._tell()
-        if not texts:
-            return np.empty((0, self._encoder.info.dim), np.float32)
+            self._tell(size_bytes * done / len(missing))
         return np.stack([known[text] for text in texts])
 
-    def _embed(self, texts: Iterable[str]) -> Iterator[tuple[str, Vector]]:
-        ordered = list(texts)
-        for text, encoding in zip(ordered, self._encoder.encode(ordered), strict=True):
+    def _embed(self, texts: Sequence[str]) -> Iterator[tuple[str, Vector]]:
+        for text, encoding in zip(texts, self._encoder.encode(texts), strict=True):
             yield text, encoding.vector
 
-    def _tell(self) -> None:
-        self._on_progress(Progress("indexing", self._done, len(self._files), self.embedded))
+    def _tell(self, bytes_more: float = 0.0) -> None:
+        share = (self._bytes_done + bytes_more) / self._bytes
+        self._on_progress(Progress("indexing", self._done, len(self._files), self.embedded, share))
 
 
 def _slice(document: Document, chunk: Chunk) -> str:
