@@ -335,7 +335,7 @@ def _progress() -> Iterator["OnProgress"]:
         task = bar.add_task("starting", total=None, done=0, documents="?", embedded=0)
 
         def show(step: "Step") -> None:
-            known = {"done": step.documents_done, "documents": step.documents or "?", "embedded": step.embedded}
+            known: dict[str, Any] = {"done": step.documents_done, "documents": step.documents or "?", "embedded": step.embedded}
             total = 1.0 if step.documents else None
             bar.update(task, description=step.stage, completed=step.share, total=total, **known)
 

@@ -16,6 +16,7 @@ _BYTE_ORDER_MARKS = (  # the longer first: UTF-32's begins like UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_MOST_COMMON = "cp1252"
 _MAX_CONTROL_SHARE = 0.01  # more than this is no text: a program, an archive, a database
 
 
@@ -62,10 +63,14 @@ def _decode_strictly(data: bytes, encoding: str) -> str:
 def _detect(data: bytes) -> tuple[str, str]:
     from charset_normalizer import from_bytes  # 25 ms, for the rare file that is not UTF-8
 
-    best = from_bytes(data).best()
+    matches = from_bytes(data)
+    best = matches.best()
     if best is None:
         raise DocumentError("expected text, found bytes in no encoding that could be recognised")
-    return data.decode(best.encoding), best.encoding
+    # charset-normalizer tries cp1250 first and keeps it where cp1252 fits just as well: "à" becomes "ŕ".
+    tied = [match.encoding for match in matches if (match.chaos, match.coherence) == (best.chaos, best.coherence)]
+    encoding = _MOST_COMMON if _MOST_COMMON in tied else best.encoding
+    return data.decode(encoding), encoding
 
 
 def _table_blocks(text: str) -> list[Block]:

@@ -1,0 +1,167 @@
+"""Documents to chunks: nothing lost, nothing doubled, nothing cut where it need not be."""
+
+import pytest
+from conftest import CORPUS, FakeEncoder, make_pdf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_documents import BALKANS, REPORTS, read
+
+from cyberqa.chunking import MAX_CHARS, MAX_JOINED_CHARS, MIN_CHARS, chunk_document, split_sentences, trail_text
+from cyberqa.documents import read_document
+from cyberqa.embedding import Encoder, load_encoder
+from cyberqa.errors import DocumentError
+from cyberqa.settings import Settings
+from cyberqa.types import Block, BlockKind, Chunk, Document, Span
+
+SIZES = (400, 600, 700, 800, 900)
+QUOTED = (BlockKind.PARAGRAPH, BlockKind.LIST, BlockKind.TABLE, BlockKind.FOOTNOTE)
+
+
+@pytest.fixture(scope="module")
+def model() -> Encoder:
+    return load_encoder(Settings())
+
+
+def chunks_of(document: Document, encoder: Encoder, size: int = 600) -> list[Chunk]:
+    return chunk_document(
+        document, size_chars=size, count_tokens=encoder.count_tokens, window_tokens=encoder.info.window_tokens
+    )
+
+
+def assert_chunks_hold(document: Document, chunks: list[Chunk], encoder: Encoder) -> None:
+    """The promises of CONTRACT.md, for any document whatever."""
+    quoted = [0] * len(document.text)
+    for block in document.blocks:
+        if block.kind in QUOTED:
+            for position in range(block.span.start, block.span.end):
+                quoted[position] = 1
+    covered = [0] * len(document.text)
+    position = 0
+    for chunk in chunks:
+        assert chunk.span.start >= position, "spans in order, without overlap"
+        position = chunk.span.end
+        assert chunk.sentences[0].start == chunk.span.start
+        assert chunk.sentences[-1].end == chunk.span.end
+        assert not document.text[chunk.span.start].isspace()
+        assert not document.text[chunk.span.end - 1].isspace()
+        for at in range(chunk.span.start, chunk.span.end):
+            covered[at] += 1
+        assert sum(page.span.start < chunk.span.end and chunk.span.start < page.span.end for page in document.pages) <= 1
+        window = encoder.info.window_tokens
+        trail = trail_text(document.title, chunk.section, encoder.count_tokens, window)
+        assert encoder.count_tokens(trail + document.text[chunk.span.start : chunk.span.end]) <= window
+    for at, character in enumerate(document.text):
+        if not character.isspace() and character != "\ufeff":
+            assert covered[at] == quoted[at], f"character {at} {character!r}"
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("id_", REPORTS)
+def test_promises_hold_on_every_report(id_, size, model):
+    assert_chunks_hold(REPORTS[id_], chunks_of(REPORTS[id_], model, size), model)
+
+
+def test_promises_hold_on_a_pdf(model):
+    page = ["1 Start", *["A line of text that speaks of the region at length, and goes on."] * 30]
+    document = read(make_pdf([page, page[1:], ["2 End", "Last words."]]), "a.pdf")
+    chunks = chunks_of(document, model)
+    assert_chunks_hold(document, chunks, model)
+    assert [chunk.section for chunk in chunks][-1] == ("2 End",)
+
+
+texts = st.text(alphabet=st.sampled_from("aAbé漢. .\n\n\n-1²:;,\t#|*\ufeff\r"), max_size=400)
+words = st.lists(st.sampled_from(["Tirana", "law.", "e.g.", "no. 1106", "x" * 300, "\n\n", "- item", "²note"]), max_size=150)
+
+
+@settings(deadline=None, max_examples=150)
+@given(text=texts | words.map(" ".join), name=st.sampled_from(["a.txt", "a.md", "a.csv"]), size=st.sampled_from(SIZES))
+def test_promises_hold_on_any_text(text, name, size):
+    encoder = FakeEncoder()
+    try:
+        document = read_document(name, text.encode())
+    except DocumentError:
+        return  # nothing to quote in it
+    assert_chunks_hold(document, chunks_of(document, encoder, size), encoder)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_prose_comes_in_300_to_900_characters_where_the_section_has_that_much(size, model):
+    chunks = [c for c in chunks_of(BALKANS, model, size) if c.kind in (BlockKind.PARAGRAPH, BlockKind.LIST)]
+    for before, chunk, after in zip([None, *chunks], chunks, [*chunks[1:], None], strict=False):
+        assert len(chunk.span) <= MAX_JOINED_CHARS
+        if len(chunk.span) < MIN_CHARS:
+            for near in (before, after):
+                gap_is_empty = near and not BALKANS.text[
+                    min(near.span.end, chunk.span.end) : max(near.span.start, chunk.span.start)
+                ].strip()
+                assert not gap_is_empty or near.section != chunk.section, "a short remainder joins its neighbour"
+    assert sum(len(c.span) <= MAX_CHARS for c in chunks) / len(chunks) > 0.99
+
+
+def test_a_chunk_knows_the_headings_above_it(model):
+    chunk = next(c for c in chunks_of(BALKANS, model) if "USAID's Albanian" in BALKANS.text[c.span.start : c.span.end])
+    assert chunk.section == ("4 State of play in the Western Balkans", "4.1 Albania")
+
+
+def test_the_contents_page_is_in_no_chunk(model):
+    contents = [b.span for b in BALKANS.blocks if b.kind is BlockKind.CONTENTS]
+    for chunk in chunks_of(BALKANS, model):
+        assert all(chunk.span.end <= span.start or span.end <= chunk.span.start for span in contents)
+
+
+def test_a_long_trail_loses_its_outer_parts_and_leaves_room_for_the_text():
+    encoder = FakeEncoder()
+    trail = trail_text("one two three four five six", ["seven " * 8, "eight nine"], encoder.count_tokens, 32)
+    assert trail == "eight nine\n"
+    assert encoder.count_tokens(trail_text("word " * 500, [], encoder.count_tokens, 32)) <= 8
+
+
+# --- sentences -----------------------------------------------------------------------------------------------
+
+
+def sentences(text: str, kind: BlockKind = BlockKind.PARAGRAPH) -> list[str]:
+    return [text[s.start : s.end] for s in split_sentences(text, Block(kind, Span(0, len(text))))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Then Mr. Igli Tafa thanked the ministry.",
+        "Some bodies, e.g. the agency, took part.",
+        "Law no. 1106 was adopted by the parliament.",
+        "Regulation (EC) no. 460/2004 repealed Art. 12 para. 3 of the act.",
+        "See S. Barakovic et al., vol. 32, pp. 5-9.",
+    ],
+)
+def test_abbreviations_do_not_end_a_sentence(text):
+    assert sentences(text) == [text]
+
+
+def test_footnote_marks_stay_with_the_sentence_before_them():
+    assert sentences("It was adopted in 2013.¹² The next one followed.") == [
+        "It was adopted in 2013.¹²",
+        "The next one followed.",
+    ]
+    assert sentences("It gives training. [\nx] Through AKCESK, it signed.") == [
+        "It gives training. [\nx]",
+        "Through AKCESK, it signed.",
+    ]
+
+
+def test_items_of_a_list_and_rows_of_a_table_stand_alone():
+    assert sentences("- one thing\n- another\n  goes on\n- third", BlockKind.LIST) == [
+        "- one thing",
+        "- another\n  goes on",
+        "- third",
+    ]
+    assert sentences("a\tb\nc\td", BlockKind.TABLE) == ["a\tb", "c\td"]
+
+
+def test_no_sentence_of_the_corpus_is_lost_or_doubled():
+    assert CORPUS.is_dir()
+    for document in REPORTS.values():
+        for block in document.blocks:
+            spans = split_sentences(document.text, block)
+            assert spans == sorted(spans)
+            joined = "".join(document.text[s.start : s.end] for s in spans)
+            assert "".join(joined.split()) == "".join(document.text[block.span.start : block.span.end].split())

@@ -1,0 +1,344 @@
+"""Files to documents: the canonical text is the file's own, and its parts are recognised."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+from conftest import CORPUS, make_pdf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cyberqa import corpus
+from cyberqa.documents import load_bytes, read_document
+from cyberqa.documents.structure import find_blocks, heading_text, iter_lines
+from cyberqa.errors import CorpusError, DocumentError
+from cyberqa.types import BlockKind, Document, Metadata
+
+SOURCES = corpus.read_sources(CORPUS)
+REPORTS = {
+    id_: read_document(id_, path.read_bytes(), SOURCES.get(id_)) for id_, path in corpus.list_files(CORPUS).items()
+}
+BALKANS = REPORTS["western-balkans-cybersecurity.txt"]
+
+
+def read(text: str | bytes, name: str = "a.txt") -> Document:
+    return read_document(name, text if isinstance(text, bytes) else text.encode())
+
+
+def texts(document: Document, kind: BlockKind) -> list[str]:
+    return [document.text[b.span.start : b.span.end] for b in document.blocks if b.kind is kind]
+
+
+# --- the corpus that ships -----------------------------------------------------------------------------------
+
+DIGESTS = {
+    "albania-cyber-diplomacy.txt": "acabd964fc0b81ac87c9859781192ac43b866dcd21821532bf21da0526c2927f",
+    "albania-international-partners.txt": "e53df67c5fa6dbd8c43cc84cbe03b9b72fb269bff834355f79d7671f1e8e5822",
+    "albania-strategy-planning-seminar.txt": "c1d1a396bad80fc0638411694469ee2a0921a3c7c2e3117ec511560ec8a07e4f",
+    "cyber-capacity-building-profiles.txt": "6060baafa4e0b37d6807b2a7ce59a1fe9a5b84fbbbe5cfdf8a007ddfa36bdc12",
+    "western-balkans-cybersecurity.txt": "c722b2ed9c930b10a27ad311d864aeaf401db6cc3cd41b53ae5411985d67c336",
+}
+
+
+def test_the_corpus_is_the_five_reports_byte_for_byte():
+    found = {id_: hashlib.sha256(path.read_bytes()).hexdigest() for id_, path in corpus.list_files(CORPUS).items()}
+    assert found == DIGESTS
+
+
+def test_every_report_has_its_sources_entry_and_no_other():
+    assert set(SOURCES) == set(REPORTS)
+
+
+@pytest.mark.parametrize("id_", REPORTS)
+def test_canonical_text_is_the_bytes_decoded_and_nothing_else(id_):
+    assert REPORTS[id_].text.encode("utf-8") == (CORPUS / id_).read_bytes()
+
+
+@pytest.mark.parametrize("id_", REPORTS)
+def test_every_visible_character_of_a_report_is_in_exactly_one_block(id_):
+    assert_blocks_partition(REPORTS[id_])
+
+
+def assert_blocks_partition(document: Document) -> None:
+    position = 0
+    for block in document.blocks:
+        assert block.span.start >= position
+        assert is_blank(document.text[position : block.span.start])
+        assert len(block.span) > 0
+        position = block.span.end
+    assert is_blank(document.text[position:])
+
+
+def test_balkans_report_has_the_headings_that_its_contents_page_lists():
+    contents = "\n".join(texts(BALKANS, BlockKind.CONTENTS))
+    headings = [heading_text(BALKANS.text, b) for b in BALKANS.blocks if b.kind is BlockKind.HEADING and b.level]
+    listed = [line.split("\t")[0].rstrip(".") for line in contents.splitlines() if "\t" in line]
+    assert headings == listed
+    assert "4.1 Albania" in headings
+
+
+def test_balkans_report_has_179_footnotes_each_a_block_of_its_own():
+    footnotes = texts(BALKANS, BlockKind.FOOTNOTE)
+    assert len(footnotes) == 179
+    assert all(note[0] in "⁰¹²³⁴⁵⁶⁷⁸⁹" for note in footnotes)
+
+
+def test_balkans_report_has_one_table():
+    (table,) = texts(BALKANS, BlockKind.TABLE)
+    assert table.startswith("ALB\tBIH\tCRO")
+    assert table.endswith("CB/Education\t-\t-/+\t+\t-\t-\t+\t-")
+
+
+# --- decoding ------------------------------------------------------------------------------------------------
+
+
+def test_utf8_byte_order_mark_stays_in_the_text_and_out_of_the_blocks():
+    document = read(b"\xef\xbb\xbfTirana has a team. It works.")
+    assert document.text[0] == "\ufeff"
+    assert document.blocks[0].span.start == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_wide_encodings_are_told_by_their_byte_order_mark(encoding):
+    document = read("\ufeffTirana – çelësi i ri.".encode(encoding))
+    assert document.text == "\ufeffTirana – çelësi i ri."
+    assert document.encoding == encoding
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Le café de la république a été fermé à midi; l'été, il était très fréquenté. ", "cp1252"),
+        ("Zakon je usvojen, a Vlada Crne Gore i Srbije će češće sarađivati. Šta žele građani? ", "cp1250"),
+        ("Законот за информациска безбедност беше усвоен во Скопје. ", "cp1251"),
+    ],
+)
+def test_other_encodings_are_detected_and_named(text, encoding):
+    document = read((text * 5).encode(encoding))
+    assert document.text == text * 5
+    assert document.encoding == encoding
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_line_ends_are_kept_as_they_are(newline):
+    text = newline.join(["One line.", "", "Another one."])
+    assert read(text).text == text
+    assert [line.text for line in iter_lines(text)] == ["One line.", "", "Another one."]
+
+
+def test_lines_end_at_nothing_but_newlines():
+    text = "a\u2028b\x0bc\x85d\x0ce"
+    assert len(list(iter_lines(text))) == 1
+
+
+@given(st.text(alphabet=st.sampled_from("aB1 .\n\r\t#-=⁴²\ufeff*|é漢\u2028"), max_size=120))
+def test_any_text_is_divided_without_loss(text):
+    position = 0
+    for block in find_blocks(text):
+        assert is_blank(text[position : block.span.start])
+        position = block.span.end
+    assert is_blank(text[position:])
+
+
+def is_blank(text: str) -> bool:
+    return not text.replace("\ufeff", "").strip()
+
+
+@given(st.text(alphabet=st.sampled_from("aB1 .\n\r#-=>`*|[]()é漢"), max_size=120))
+def test_any_markdown_is_divided_without_loss(text):
+    try:
+        document = read(text.encode(), "a.md")
+    except DocumentError:
+        return  # nothing to quote in it
+    assert_blocks_partition(document)
+
+
+# --- structure -----------------------------------------------------------------------------------------------
+
+
+def headings(text: str, name: str = "a.txt") -> list[tuple[int, str]]:
+    document = read(text, name)
+    return [(b.level, heading_text(document.text, b)) for b in document.blocks if b.kind is BlockKind.HEADING]
+
+
+def test_numbered_headings_have_the_depth_of_their_number():
+    text = "1 Start\n\nText here.\n\n1.1 Albania\n\nMore text.\n\n1.2.1 Deep\n\nMore.\n\n2 End\n\nLast text."
+    assert headings(text) == [(1, "1 Start"), (2, "1.1 Albania"), (3, "1.2.1 Deep"), (1, "2 End")]
+
+
+def test_items_of_a_numbered_list_are_no_headings():
+    text = "Intro text.\n\n1. Raise awareness\n\n2. Share information\n\n3. Train people\n\nThe end comes here."
+    assert headings(text) == []
+
+
+def test_a_sentence_that_starts_with_a_number_is_no_heading():
+    assert headings("Intro.\n\n1 Member State was late.\n\nMore text.") == []
+    assert headings("Intro.\n\n2016 Elections in the region\n\nMore text.") == []
+
+
+def test_unnumbered_headings_are_known_from_the_contents_page():
+    text = "Contents\n\nStart\t1\nAlbania\t2\nSerbia\t3\nAuthors\t9\n\nStart\n\nText.\n\nAuthors\n\nA person wrote it."
+    assert headings(text) == [(1, "Start"), (1, "Authors")]
+
+
+def test_contents_with_leaders_need_no_title():
+    text = "1 One ..... 4\n2 Two ..... 5\n3 Three .... 7\n4 Four ...... 9\n\nThe text begins here."
+    document = read(text)
+    assert texts(document, BlockKind.CONTENTS) == [text.split("\n\n")[0]]
+
+
+def test_a_table_of_numbers_is_no_contents_page():
+    text = "Country\tIncidents\tYear\nAlbania\t12\t2014\nKosovo\t14\t2015\nSerbia\t20\t2016\nCroatia\t31\t2017"
+    assert texts(read(text), BlockKind.CONTENTS) == []
+    assert texts(read(text), BlockKind.TABLE) == [text]
+
+
+def test_markdown_headings_lists_tables_and_code():
+    text = "# Title\n\nText.\n\n## Part\n\n- a\n- b\n\n| x | y |\n|---|---|\n| 1 | 2 |\n\n```\n# no heading\n```\n\nSetext\n---\n\nEnd.\n"
+    document = read(text, "a.md")
+    kinds = [b.kind.value for b in document.blocks]
+    assert kinds == ["heading", "paragraph", "heading", "list", "table", "paragraph", "heading", "paragraph"]
+    assert headings(text, "a.md") == [(1, "Title"), (2, "Part"), (2, "Setext")]
+
+
+def test_markdown_list_of_links_to_anchors_is_contents():
+    document = read("# T\n\n- [A](#a)\n- [B](#b)\n- [C](#c)\n\nText.", "a.md")
+    assert [b.kind for b in document.blocks][1] is BlockKind.CONTENTS
+
+
+def test_restructured_text_headings_by_their_underlines():
+    text = "Title\n=====\n\nText.\n\nPart\n----\n\nMore.\n\nOther\n=====\n\nEnd."
+    assert headings(text, "a.rst") == [(1, "Title"), (2, "Part"), (1, "Other")]
+
+
+def test_footnotes_start_with_a_raised_number_and_keep_their_address():
+    document = read("Text with a mark.⁴⁷ More.\n\n⁴⁷ Available at:\n\n<https://example.org/a>\n\n⁴⁸ ibid.\n\nText goes on.")
+    assert texts(document, BlockKind.FOOTNOTE) == ["⁴⁷ Available at:\n\n<https://example.org/a>", "⁴⁸ ibid."]
+
+
+# --- titles --------------------------------------------------------------------------------------------------
+
+
+def test_title_comes_from_metadata_then_heading_then_first_line_then_name():
+    assert read_document("a.txt", b"First line\n\nText.", Metadata(title="Given")).title == "Given"
+    assert read("# Heading\n\nText.", "a.md").title == "Heading"
+    assert read("A first line\n\nText here.").title == "A first line"
+    assert read("word " * 100, "long-report.txt").title == "long-report"
+
+
+# --- PDF -----------------------------------------------------------------------------------------------------
+
+
+def test_pdf_gives_text_pages_and_title():
+    document = read(make_pdf([["Page one speaks of Tirana."], ["Page two speaks of Skopje."]], title="Two pages"), "a.pdf")
+    assert document.title == "Two pages"
+    assert [document.text[p.span.start : p.span.end] for p in document.pages] == [
+        "Page one speaks of Tirana.",
+        "Page two speaks of Skopje.",
+    ]
+    assert [p.number for p in document.pages] == [1, 2]
+    assert not document.has_lines
+    assert_blocks_partition(document)
+
+
+def test_pdf_headings_are_found_though_no_blank_line_parts_them():
+    pages = [["1 Start", "Some text stands here.", "1.1 Albania", "It has a team."], ["1.2 Serbia", "It has another."]]
+    document = read(make_pdf(pages), "a.pdf")
+    assert [heading_text(document.text, b) for b in document.blocks if b.kind is BlockKind.HEADING] == [
+        "1 Start",
+        "1.1 Albania",
+        "1.2 Serbia",
+    ]
+
+
+def encrypted(password: str) -> bytes:
+    from pypdf import PdfReader, PdfWriter
+
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(make_pdf([["A locked page of text."]]))))
+    writer.encrypt(user_password=password, owner_password="owner", algorithm="AES-256")
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
+
+
+def test_pdf_encrypted_with_an_empty_password_is_read():
+    assert "A locked page of text." in read(encrypted(""), "a.pdf").text
+
+
+def test_pdf_encrypted_with_another_password_is_refused_with_the_reason():
+    with pytest.raises(DocumentError, match="password"):
+        read(encrypted("secret"), "a.pdf")
+
+
+def test_pdf_without_text_is_refused_with_advice():
+    with pytest.raises(DocumentError, match="OCR"):
+        read(make_pdf([[], []]), "scan.pdf")
+
+
+def test_pdf_page_labels_are_read():
+    from pypdf import PdfReader, PdfWriter
+
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(make_pdf([["Preface text."], ["Body text."]]))))
+    writer.set_page_label(0, 0, style="/r")
+    writer.set_page_label(1, 1, style="/D", start=1)
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    assert [p.label for p in read(buffer.getvalue(), "a.pdf").pages] == ["i", "1"]
+
+
+# --- what cannot be read -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("a.pdf", b"no pdf at all", "no %PDF header"),
+        ("a.pdf", b"%PDF-1.7\nbroken", "damaged"),
+        ("a.txt", b"PK\x03\x04" + bytes(200), "binary"),
+        ("a.txt", b"  \n\n ", "no running text"),
+        ("a.docx", b"whatever", "type .docx"),
+        ("noending", b"whatever", "no suffix"),
+    ],
+)
+def test_unreadable_files_are_refused_with_their_reason(name, data, reason):
+    with pytest.raises(DocumentError, match=reason):
+        read(data, name)
+
+
+def test_empty_large_and_missing_files_are_refused(tmp_path: Path):
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "large.txt").write_bytes(b"a" * 1_000_001)
+    with pytest.raises(DocumentError, match="empty"):
+        load_bytes(tmp_path / "empty.txt", 1)
+    with pytest.raises(DocumentError, match="over the limit"):
+        load_bytes(tmp_path / "large.txt", 1)
+    with pytest.raises(DocumentError, match="cannot be opened"):
+        load_bytes(tmp_path / "missing.txt", 1)
+
+
+# --- the folder ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_document_is_left_out(tmp_path: Path):
+    for name in ("a.txt", "README.md", "NOTICE", "sources.toml", ".hidden.txt", "sub/README.md", "sub/b.txt", ".git/c.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(corpus.list_files(tmp_path)) == ["a.txt", "sub/README.md", "sub/b.txt"]
+    assert list(corpus.list_files(tmp_path, exclude=["sub/*"])) == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("[x", "TOML"),
+        ('["a.txt"]\ntitel = "x"', "unknown key 'titel'"),
+        ('["a.txt"]\nyear = "2016"', "a whole number"),
+        ('["a.txt"]\ntags = "one"', "a list of texts"),
+        ('"a.txt" = 1', "expected a table"),
+    ],
+)
+def test_a_broken_sources_file_is_named_with_what_was_expected(tmp_path: Path, toml, message):
+    (tmp_path / "sources.toml").write_text(toml)
+    with pytest.raises(CorpusError, match=message):
+        corpus.read_sources(tmp_path)

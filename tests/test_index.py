@@ -1,0 +1,351 @@
+"""A generation: rows in, rows out, a pure function of what goes in, and made current in one step."""
+
+import json
+import math
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+from conftest import FakeEncoder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cyberqa import ingest
+from cyberqa.errors import CorpusError, IncompatibleIndexError, NoIndexError, SearchIndexError
+from cyberqa.index import lexical
+from cyberqa.index.generation import Generation
+from cyberqa.index.manifest import CURRENT_FILE, GENERATIONS_FOLDER, MANIFEST_FILE, current_generation, generation_folder
+from cyberqa.session import Session
+from cyberqa.settings import Settings
+
+
+def build(settings: Settings, encoder: FakeEncoder | None = None, **options) -> ingest.BuildReport:
+    return ingest.build_index(settings, encoder=encoder or FakeEncoder(), **options)
+
+
+def digests(index: Path) -> dict[str, bytes]:
+    folder = generation_folder(index, current_generation(index))
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+# --- vectors -------------------------------------------------------------------------------------------------
+
+
+def test_faiss_gives_the_ids_and_scores_of_brute_force(session):
+    generation = session.generation
+    total = generation.manifest.chunks
+    vectors = generation.chunk_vectors(np.arange(total))
+    for question in ("who supported ALCIRT", "Montenegro CIRT", "NATO cyber defence", "education programmes"):
+        vector = next(session._encoder.encode([question])).vector
+        rows = generation.nearest_rows(vector, 10)
+        expected = np.argsort(-(vectors @ vector), kind="stable")[:10]
+        assert rows.tolist() == expected.tolist()
+        scores, _ = generation._vectors.search(vector[None], 10)
+        assert np.abs(scores[0] - (vectors @ vector)[expected]).max() <= 1e-5
+
+
+def test_vectors_in_the_index_are_those_of_title_trail_and_text(session):
+    generation = session.generation
+    encoder = session._encoder
+    row = next(r for r in range(generation.manifest.chunks) if generation.chunk(r).section[-1:] == ("4.1 Albania",))
+    chunk = generation.chunk(row)
+    document = generation.document(chunk.document)
+    matched = f"{document.title}. {'. '.join(chunk.section)}\n{document.text[chunk.span.start : chunk.span.end]}"
+    assert np.array_equal(generation.chunk_vectors(np.array([row]))[0], next(encoder.encode([matched])).vector)
+
+
+def test_sentence_vectors_are_those_of_the_bare_sentences(session):
+    generation = session.generation
+    chunk = generation.chunk(100)
+    text = generation.document(chunk.document).text
+    for span, vector in zip(chunk.sentences, generation.sentence_vectors(100), strict=True):
+        expected = next(session._encoder.encode([text[span.start : span.end]])).vector
+        assert np.abs(vector - expected).max() <= 2**-11  # float16
+
+
+def test_chunks_come_back_as_they_were_cut(settings):
+    encoder = FakeEncoder()
+    build(settings, encoder)
+    generation = Generation.open_current(settings.index)
+    document = generation.document("alpha.txt")
+    chunk = generation.chunk(0)
+    assert document.text == (settings.corpus / "alpha.txt").read_text("utf-8")
+    assert document.text[chunk.span.start : chunk.span.end] == "The alpha team met in Tirana in 2019. It had nine members."
+    assert [document.text[s.start : s.end] for s in chunk.sentences] == [
+        "The alpha team met in Tirana in 2019.",
+        "It had nine members.",
+    ]
+    assert document.title == "Alpha report"
+
+
+# --- words ---------------------------------------------------------------------------------------------------
+
+
+def bm25(tf: int, df: int, total: int, length: int, mean: float) -> float:
+    idf = math.log(1 + (total - df + 0.5) / (df + 0.5))
+    return idf * tf * (1.2 + 1) / (tf + 1.2 * (1 - 0.75 + 0.75 * length / mean))
+
+
+def scores_of(texts: list[str], question: str) -> list[float]:
+    directory, postings = lexical.build_postings(texts)
+    found = {term: postings[first : first + count] for term, first, count in directory}
+    asked = dict.fromkeys(lexical.index_terms(question))
+    return lexical.add_scores(iter([found[t] for t in asked if t in found]), len(texts)).tolist()
+
+
+def test_bm25_is_the_formula():
+    texts = ["the law was adopted", "the law of the sea law", "nothing here"]
+    mean = (4 + 6 + 2) / 3
+    expected = [bm25(1, 2, 3, 4, mean), bm25(2, 2, 3, 6, mean), 0.0]
+    assert scores_of(texts, "law") == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_word_asked_twice_counts_once():
+    assert scores_of(["law", "sea"], "law law") == scores_of(["law", "sea"], "law")
+
+
+@given(st.lists(st.text(alphabet="ab c", max_size=12), min_size=1, max_size=8), st.text(alphabet="ab c", max_size=6))
+def test_bm25_is_the_formula_on_any_texts(texts, question):
+    counted = [lexical.index_terms(text) for text in texts]
+    mean = sum(map(len, counted)) / len(counted) or 1.0
+    expected = [
+        sum(
+            bm25(terms.count(t), sum(t in other for other in counted), len(texts), len(terms), mean)
+            for t in set(lexical.index_terms(question))
+            if t in terms
+        )
+        for terms in counted
+    ]
+    assert scores_of(texts, question) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_terms_are_folded_stemmed_and_parted_from_footnote_marks():
+    assert lexical.index_terms("Strategies of KOS-CERT, per force³ Çelësi") == ["strategi", "of", "kos", "cert", "per", "forc", "celesi"]
+
+
+# --- generations ---------------------------------------------------------------------------------------------
+
+
+def test_two_builds_from_nothing_are_the_same_to_the_byte(settings, tmp_path):
+    other = replace(settings, index=tmp_path / "other")
+    assert build(settings).generation == build(other).generation
+    assert digests(settings.index) == digests(other.index)
+
+
+def test_generation_id_follows_every_input(settings):
+    seen = {build(settings).generation}
+
+    def is_new() -> bool:
+        before = len(seen)
+        seen.add(build(settings).generation)
+        return len(seen) > before
+
+    (settings.corpus / "alpha.txt").write_text("Alpha report\n\nThe alpha team met in Skopje.\n", "utf-8")
+    assert is_new(), "another text"
+    (settings.corpus / "sources.toml").write_text('["alpha.txt"]\ntitle = "Other"\n', "utf-8")
+    assert is_new(), "other metadata"
+    (settings.corpus / "alpha.txt").rename(settings.corpus / "gamma.txt")
+    assert is_new(), "another name"
+    seen.add(build(replace(settings, chunk_size_chars=400)).generation)
+    assert len(seen) == 5, "another chunk size"
+    seen.add(build(settings, FakeEncoder(model="other")).generation)
+    assert len(seen) == 6, "another model"
+
+
+def test_a_text_seen_before_is_not_embedded_again(settings):
+    first = FakeEncoder()
+    build(settings, first)
+    assert len(first.encoded) == 2 + 4  # two chunks, four sentences
+    (settings.corpus / "gamma.txt").write_text("Gamma report\n\nA third text.\n", "utf-8")
+    second = FakeEncoder()
+    report = build(settings, second)
+    assert second.encoded == ["Gamma report\nA third text.", "A third text."]
+    assert (report.added, report.changed, report.removed) == (("gamma.txt",), (), ())
+    assert build(settings, again := FakeEncoder(), rebuild=True).embedded == 0 == len(again.encoded)
+    assert build(settings, FakeEncoder(), use_cache=False).embedded == 8
+
+
+def test_removing_a_document_brings_back_the_earlier_generation(settings):
+    before = build(settings).generation
+    (settings.corpus / "gamma.txt").write_text("Gamma report\n\nA third text.\n", "utf-8")
+    assert build(settings).generation != before
+    (settings.corpus / "gamma.txt").unlink()
+    report = build(settings)
+    assert (report.generation, report.removed) == (before, ("gamma.txt",))
+
+
+def test_nothing_changed_writes_nothing(settings):
+    build(settings)
+    folder = generation_folder(settings.index, current_generation(settings.index))
+    before = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+    report = build(settings)
+    assert not report.is_new
+    assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == before
+
+
+def test_an_interrupted_build_leaves_the_last_generation_and_keeps_its_vectors(settings, monkeypatch):
+    monkeypatch.setattr(ingest, "_CACHED_AT_ONCE", 1)
+    before = build(settings).generation
+    (settings.corpus / "gamma.txt").write_text("Gamma report\n\nA third text. And a fourth one.\n", "utf-8")
+
+    class Interrupted(FakeEncoder):
+        def encode(self, texts):
+            for count, encoding in enumerate(super().encode(texts)):
+                if count == 2:
+                    raise KeyboardInterrupt
+                yield encoding
+
+    with pytest.raises(KeyboardInterrupt):
+        build(settings, Interrupted())
+    assert current_generation(settings.index) == before
+    assert [f.name for f in (settings.index / GENERATIONS_FOLDER).iterdir()] == [before]
+    assert build(settings, after := FakeEncoder()).documents == 3
+    assert len(after.encoded) == 1  # of three
+
+
+def test_old_generations_are_swept_but_for_the_one_before(settings):
+    for number in range(4):
+        (settings.corpus / "gamma.txt").write_text(f"Gamma\n\nEdition {number}.\n", "utf-8")
+        build(settings)
+    assert len(list((settings.index / GENERATIONS_FOLDER).iterdir())) == 2
+
+
+def test_one_unreadable_document_costs_only_itself(settings):
+    build(settings)
+    (settings.corpus / "alpha.txt").write_bytes(b"")
+    (settings.corpus / "new.docx").write_bytes(b"x")
+    report = build(settings)
+    assert report.documents == 1
+    assert set(report.failures) == {"alpha.txt", "new.docx"}
+    assert report.removed == ("alpha.txt",)
+    assert set(build(settings).failures) == {"alpha.txt", "new.docx"}, "said again while it lasts"
+
+
+def test_a_corpus_in_which_nothing_can_be_read_leaves_the_index_as_it_was(settings):
+    before = build(settings).generation
+    for file in settings.corpus.iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(CorpusError, match="no document .* can be read .*alpha.txt: it is empty"):
+        build(settings)
+    assert current_generation(settings.index) == before
+
+
+@pytest.mark.parametrize("folder", ["missing", "empty"])
+def test_a_missing_or_empty_corpus_is_named(settings, tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CorpusError, match=folder):
+        build(replace(settings, corpus=tmp_path / folder))
+
+
+def test_a_file_name_that_is_not_utf8_is_named_and_left_out(settings):
+    Path(str(settings.corpus).encode().decode() + "/bad\udcff.txt").write_text("Text of it.", "utf-8")
+    report = build(settings)
+    assert report.failures == {"bad\ufffd.txt": "its name is not UTF-8; rename it"}
+    assert report.documents == 2
+
+
+# --- refusing ------------------------------------------------------------------------------------------------
+
+
+def test_no_index_is_said_with_the_command(tmp_path):
+    with pytest.raises(NoIndexError, match="no index in") as caught:
+        Generation.open_current(tmp_path)
+    assert "cyberqa index" in caught.value.hint
+
+
+def test_another_format_is_refused_in_words_and_mended_by_index(settings):
+    build(settings)
+    manifest = generation_folder(settings.index, current_generation(settings.index)) / MANIFEST_FILE
+    body = json.loads(manifest.read_text("utf-8"))
+    manifest.write_text(json.dumps({**body, "format": 99}), "utf-8")
+    with pytest.raises(IncompatibleIndexError, match="format 99, expected format 1"):
+        Generation.open_current(settings.index)
+    build(settings)
+    assert Generation.open_current(settings.index).manifest.chunks == 2
+
+
+def test_another_model_is_refused_in_words(settings):
+    build(settings)
+    with pytest.raises(IncompatibleIndexError, match="made with model fake .* the settings name all-MiniLM-L6-v2"):
+        Session.open(settings)
+    with pytest.raises(IncompatibleIndexError, match="made with model fake"):
+        Session.open(settings, FakeEncoder(model="other"))
+
+
+def test_another_release_of_the_runtime_only_makes_the_index_stale(settings):
+    build(settings)
+    changes = Session.open(replace(settings, model="fake"), FakeEncoder(runtime="hand 2")).changes
+    assert any("hand 2 (the index was made with hand 1)" in change for change in changes)
+
+
+@pytest.mark.parametrize("name", ["../../etc", "", "zz", "0" * 21, "/abs/olute"])
+def test_a_pointer_that_is_no_generation_id_is_refused(settings, name):
+    build(settings)
+    (settings.index / CURRENT_FILE).write_text(name)
+    with pytest.raises(SearchIndexError, match="expected a generation's id"):
+        Generation.open_current(settings.index)
+
+
+@pytest.mark.parametrize("name", ["chunks.faiss", "corpus.sqlite", "sentences.npy", "postings.npy", "manifest.json"])
+def test_a_missing_file_is_refused_in_words_and_mended_by_rebuild(settings, name):
+    build(settings)
+    (generation_folder(settings.index, current_generation(settings.index)) / name).unlink()
+    with pytest.raises(SearchIndexError) as caught:
+        Session.open(replace(settings, model="fake"), FakeEncoder()).ask("alpha")
+    assert "--rebuild" in caught.value.hint
+    build(settings, rebuild=True)
+    assert Session.open(replace(settings, model="fake"), FakeEncoder()).ask("alpha").passages
+
+
+def test_nothing_in_an_index_is_unpickled(settings):
+    build(settings)
+    target = generation_folder(settings.index, current_generation(settings.index)) / "postings.npy"
+    np.save(target, np.array([{"pickled": True}], dtype=object), allow_pickle=True)
+    with pytest.raises(SearchIndexError):
+        Generation.open_current(settings.index)
+
+
+def test_a_second_builder_gives_up_politely(settings):
+    from filelock import FileLock
+
+    settings.index.mkdir()
+    steps = []
+    with FileLock(settings.index / ingest.LOCK_FILE), pytest.raises(SearchIndexError, match="another process"):
+        build(replace(settings, lock_timeout_s=0), on_progress=steps.append)
+    assert "waiting" in steps[0].stage
+
+
+def test_the_generation_is_whole_before_it_is_current(settings, monkeypatch):
+    """Pull the plug between writing and the rename: the reader still finds the earlier generation."""
+    before = build(settings).generation
+    (settings.corpus / "gamma.txt").write_text("Gamma report\n\nA third text.\n", "utf-8")
+    monkeypatch.setattr(ingest, "make_current", lambda *_: (_ for _ in ()).throw(OSError("plug pulled")))
+    with pytest.raises(OSError, match="plug pulled"):
+        build(settings)
+    assert Generation.open_current(settings.index).manifest.generation == before
+    monkeypatch.undo()
+    assert build(settings, after := FakeEncoder()).documents == 3
+    assert after.encoded == []
+
+
+def test_files_of_a_generation_carry_their_digests(settings):
+    import hashlib
+
+    build(settings)
+    generation = Generation.open_current(settings.index)
+    folder = generation_folder(settings.index, generation.manifest.generation)
+    assert {f.name for f in folder.iterdir()} == {*generation.manifest.files, MANIFEST_FILE}
+    for name, digest in generation.manifest.files.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+
+
+def test_database_and_vectors_can_be_read_by_anybody_else(settings):
+    """Plain SQLite and plain FAISS: no key of ours is needed to get one's data back."""
+    build(settings)
+    folder = generation_folder(settings.index, current_generation(settings.index))
+    rows = sqlite3.connect(folder / "corpus.sqlite").execute("SELECT count(*) FROM chunks").fetchone()
+    assert rows == (2,)
+    assert faiss.read_index(str(folder / "chunks.faiss")).ntotal == 2
