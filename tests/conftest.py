@@ -59,8 +59,12 @@ def settings(tmp_path: Path) -> Settings:
     """Settings of an empty folder, with a corpus of two short texts in it."""
     corpus = tmp_path / "corpus"
     corpus.mkdir()
-    (corpus / "alpha.txt").write_text("Alpha report\n\nThe alpha team met in Tirana in 2019. It had nine members.\n", "utf-8")
-    (corpus / "beta.txt").write_text("Beta report\n\nThe beta law was adopted in Podgorica. Nobody voted against it.\n", "utf-8")
+    (corpus / "alpha.txt").write_text(
+        "Alpha report\n\nThe alpha team met in Tirana in 2019. It had nine members.\n", "utf-8"
+    )
+    (corpus / "beta.txt").write_text(
+        "Beta report\n\nThe beta law was adopted in Podgorica. Nobody voted against it.\n", "utf-8"
+    )
     return load_settings({"corpus": corpus, "index": tmp_path / "index"}, cwd=tmp_path, environ={})
 
 

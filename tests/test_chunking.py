@@ -1,17 +1,17 @@
 """Documents to chunks: nothing lost, nothing doubled, nothing cut where it need not be."""
 
 import pytest
-from conftest import CORPUS, FakeEncoder, make_pdf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_documents import BALKANS, REPORTS, read
 
+from conftest import CORPUS, FakeEncoder, make_pdf
 from cyberqa.chunking import MAX_CHARS, MAX_JOINED_CHARS, MIN_CHARS, chunk_document, split_sentences, trail_text
 from cyberqa.documents import read_document
 from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.errors import DocumentError
 from cyberqa.settings import Settings
 from cyberqa.types import Block, BlockKind, Chunk, Document, Span
+from test_documents import BALKANS, REPORTS, read
 
 SIZES = (400, 600, 700, 800, 900)
 QUOTED = (BlockKind.PARAGRAPH, BlockKind.LIST, BlockKind.TABLE, BlockKind.FOOTNOTE)
@@ -46,7 +46,9 @@ def assert_chunks_hold(document: Document, chunks: list[Chunk], encoder: Encoder
         assert not document.text[chunk.span.end - 1].isspace()
         for at in range(chunk.span.start, chunk.span.end):
             covered[at] += 1
-        assert sum(page.span.start < chunk.span.end and chunk.span.start < page.span.end for page in document.pages) <= 1
+        assert (
+            sum(page.span.start < chunk.span.end and chunk.span.start < page.span.end for page in document.pages) <= 1
+        )
         window = encoder.info.window_tokens
         trail = trail_text(document.title, chunk.section, encoder.count_tokens, window)
         assert encoder.count_tokens(trail + document.text[chunk.span.start : chunk.span.end]) <= window
@@ -70,7 +72,9 @@ def test_promises_hold_on_a_pdf(model):
 
 
 texts = st.text(alphabet=st.sampled_from("aAbé漢. .\n\n\n-1²:;,\t#|*\ufeff\r"), max_size=400)
-words = st.lists(st.sampled_from(["Tirana", "law.", "e.g.", "no. 1106", "x" * 300, "\n\n", "- item", "²note"]), max_size=150)
+words = st.lists(
+    st.sampled_from(["Tirana", "law.", "e.g.", "no. 1106", "x" * 300, "\n\n", "- item", "²note"]), max_size=150
+)
 
 
 @settings(deadline=None, max_examples=150)
@@ -91,9 +95,12 @@ def test_prose_comes_in_300_to_900_characters_where_the_section_has_that_much(si
         assert len(chunk.span) <= MAX_JOINED_CHARS
         if len(chunk.span) < MIN_CHARS:
             for near in (before, after):
-                gap_is_empty = near and not BALKANS.text[
-                    min(near.span.end, chunk.span.end) : max(near.span.start, chunk.span.start)
-                ].strip()
+                gap_is_empty = (
+                    near
+                    and not BALKANS.text[
+                        min(near.span.end, chunk.span.end) : max(near.span.start, chunk.span.start)
+                    ].strip()
+                )
                 assert not gap_is_empty or near.section != chunk.section, "a short remainder joins its neighbour"
     assert sum(len(c.span) <= MAX_CHARS for c in chunks) / len(chunks) > 0.99
 

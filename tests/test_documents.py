@@ -5,10 +5,10 @@ import io
 from pathlib import Path
 
 import pytest
-from conftest import CORPUS, make_pdf
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import CORPUS, make_pdf
 from cyberqa import corpus
 from cyberqa.documents import load_bytes, read_document
 from cyberqa.documents.structure import find_blocks, heading_text, iter_lines
@@ -195,7 +195,8 @@ def test_a_table_of_numbers_is_no_contents_page():
 
 
 def test_markdown_headings_lists_tables_and_code():
-    text = "# Title\n\nText.\n\n## Part\n\n- a\n- b\n\n| x | y |\n|---|---|\n| 1 | 2 |\n\n```\n# no heading\n```\n\nSetext\n---\n\nEnd.\n"
+    text = "# Title\n\nText.\n\n## Part\n\n- a\n- b\n\n| x | y |\n|---|---|\n| 1 | 2 |\n\n"
+    text += "```\n# no heading\n```\n\nSetext\n---\n\nEnd.\n"
     document = read(text, "a.md")
     kinds = [b.kind.value for b in document.blocks]
     assert kinds == ["heading", "paragraph", "heading", "list", "table", "paragraph", "heading", "paragraph"]
@@ -213,7 +214,9 @@ def test_restructured_text_headings_by_their_underlines():
 
 
 def test_footnotes_start_with_a_raised_number_and_keep_their_address():
-    document = read("Text with a mark.⁴⁷ More.\n\n⁴⁷ Available at:\n\n<https://example.org/a>\n\n⁴⁸ ibid.\n\nText goes on.")
+    document = read(
+        "Text with a mark.⁴⁷ More.\n\n⁴⁷ Available at:\n\n<https://example.org/a>\n\n⁴⁸ ibid.\n\nText goes on."
+    )
     assert texts(document, BlockKind.FOOTNOTE) == ["⁴⁷ Available at:\n\n<https://example.org/a>", "⁴⁸ ibid."]
 
 
@@ -231,7 +234,9 @@ def test_title_comes_from_metadata_then_heading_then_first_line_then_name():
 
 
 def test_pdf_gives_text_pages_and_title():
-    document = read(make_pdf([["Page one speaks of Tirana."], ["Page two speaks of Skopje."]], title="Two pages"), "a.pdf")
+    document = read(
+        make_pdf([["Page one speaks of Tirana."], ["Page two speaks of Skopje."]], title="Two pages"), "a.pdf"
+    )
     assert document.title == "Two pages"
     assert [document.text[p.span.start : p.span.end] for p in document.pages] == [
         "Page one speaks of Tirana.",
@@ -321,7 +326,16 @@ def test_empty_large_and_missing_files_are_refused(tmp_path: Path):
 
 
 def test_what_is_no_document_is_left_out(tmp_path: Path):
-    for name in ("a.txt", "README.md", "NOTICE", "sources.toml", ".hidden.txt", "sub/README.md", "sub/b.txt", ".git/c.txt"):
+    for name in (
+        "a.txt",
+        "README.md",
+        "NOTICE",
+        "sources.toml",
+        ".hidden.txt",
+        "sub/README.md",
+        "sub/b.txt",
+        ".git/c.txt",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert list(corpus.list_files(tmp_path)) == ["a.txt", "sub/README.md", "sub/b.txt"]

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from test_chunking import chunks_of
-from test_documents import BALKANS
 
 from cyberqa.embedding import bundled, graph, load_encoder
 from cyberqa.embedding.graph import GraphEncoder
 from cyberqa.errors import ModelError
 from cyberqa.settings import Settings
+from test_chunking import chunks_of
+from test_documents import BALKANS
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,21 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pytest
-from conftest import FakeEncoder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import FakeEncoder
 from cyberqa import ingest
 from cyberqa.errors import CorpusError, IncompatibleIndexError, NoIndexError, SearchIndexError
 from cyberqa.index import lexical
 from cyberqa.index.generation import Generation
-from cyberqa.index.manifest import CURRENT_FILE, GENERATIONS_FOLDER, MANIFEST_FILE, current_generation, generation_folder
+from cyberqa.index.manifest import (
+    CURRENT_FILE,
+    GENERATIONS_FOLDER,
+    MANIFEST_FILE,
+    current_generation,
+    generation_folder,
+)
 from cyberqa.session import Session
 from cyberqa.settings import Settings
 
@@ -73,7 +79,9 @@ def test_chunks_come_back_as_they_were_cut(settings):
     document = generation.document("alpha.txt")
     chunk = generation.chunk(0)
     assert document.text == (settings.corpus / "alpha.txt").read_text("utf-8")
-    assert document.text[chunk.span.start : chunk.span.end] == "The alpha team met in Tirana in 2019. It had nine members."
+    assert (
+        document.text[chunk.span.start : chunk.span.end] == "The alpha team met in Tirana in 2019. It had nine members."
+    )
     assert [document.text[s.start : s.end] for s in chunk.sentences] == [
         "The alpha team met in Tirana in 2019.",
         "It had nine members.",
@@ -123,7 +131,15 @@ def test_bm25_is_the_formula_on_any_texts(texts, question):
 
 
 def test_terms_are_folded_stemmed_and_parted_from_footnote_marks():
-    assert lexical.index_terms("Strategies of KOS-CERT, per force³ Çelësi") == ["strategi", "of", "kos", "cert", "per", "forc", "celesi"]
+    assert lexical.index_terms("Strategies of KOS-CERT, per force³ Çelësi") == [
+        "strategi",
+        "of",
+        "kos",
+        "cert",
+        "per",
+        "forc",
+        "celesi",
+    ]
 
 
 # --- generations ---------------------------------------------------------------------------------------------
@@ -228,7 +244,7 @@ def test_a_corpus_in_which_nothing_can_be_read_leaves_the_index_as_it_was(settin
     before = build(settings).generation
     for file in settings.corpus.iterdir():
         file.write_bytes(b"")
-    with pytest.raises(CorpusError, match="no document .* can be read .*alpha.txt: it is empty"):
+    with pytest.raises(CorpusError, match=r"no document .* can be read .*alpha.txt: it is empty"):
         build(settings)
     assert current_generation(settings.index) == before
 
@@ -269,7 +285,7 @@ def test_another_format_is_refused_in_words_and_mended_by_index(settings):
 
 def test_another_model_is_refused_in_words(settings):
     build(settings)
-    with pytest.raises(IncompatibleIndexError, match="made with model fake .* the settings name all-MiniLM-L6-v2"):
+    with pytest.raises(IncompatibleIndexError, match=r"made with model fake .* the settings name all-MiniLM-L6-v2"):
         Session.open(settings)
     with pytest.raises(IncompatibleIndexError, match="made with model fake"):
         Session.open(settings, FakeEncoder(model="other"))

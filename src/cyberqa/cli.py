@@ -50,6 +50,11 @@ IndexOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+def _write(text: str) -> None:
+    """Write to standard output as it is: typer.echo would take escape sequences out of a quotation."""
+    sys.stdout.write(text)
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         from cyberqa import __version__
@@ -114,13 +119,13 @@ def ask(
         body = render.answer_json(answer, timings=timings)
         if timings:
             body["timings_ms"] = {"open": opened_ms, **body["timings_ms"]}
-        typer.echo(render.dump_json(body))
+        _write(render.dump_json(body) + "\n")
     elif markdown:
-        typer.echo(render.answer_markdown(answer), nl=False)
+        _write(render.answer_markdown(answer))
     elif sys.stdout.isatty():
         render.print_answer(answer, sys.stdout)
     else:
-        typer.echo(render.answer_text(answer), nl=False)
+        _write(render.answer_text(answer))
     if timings and not as_json:
         render.message(render.timings_text({"open": opened_ms, **answer.timings_ms}), sys.stderr)
 
@@ -230,7 +235,7 @@ def _batch_entry(line: str) -> dict[str, Any]:
 def _output(path: Path | None) -> Iterator[Callable[[str], object]]:
     """Yield a writer; a file appears only when it is whole."""
     if path is None:
-        yield sys.stdout.write
+        yield _write
         return
     scratch = path.with_name(f".{path.name}-{os.getpid()}")
     try:
@@ -311,7 +316,7 @@ def _finish_build(report: "BuildReport", as_json: bool) -> None:
     for id_, reason in report.failures.items():
         render.message(f"cyberqa: {id_} could not be read: {reason}", sys.stderr)
     if as_json:
-        typer.echo(render.dump_json(render.build_json(report)))
+        _write(render.dump_json(render.build_json(report)) + "\n")
     else:
         render.message(render.build_text(report), sys.stdout)
     if report.failures:
@@ -335,7 +340,11 @@ def _progress() -> Iterator["OnProgress"]:
         task = bar.add_task("starting", total=None, done=0, documents="?", embedded=0)
 
         def show(step: "Step") -> None:
-            known: dict[str, Any] = {"done": step.documents_done, "documents": step.documents or "?", "embedded": step.embedded}
+            known: dict[str, Any] = {
+                "done": step.documents_done,
+                "documents": step.documents or "?",
+                "embedded": step.embedded,
+            }
             total = 1.0 if step.documents else None
             bar.update(task, description=step.stage, completed=step.share, total=total, **known)
 
@@ -380,9 +389,10 @@ def show(
     if shown.note:
         render.message(f"cyberqa: {shown.note}", sys.stderr)
     if sys.stdout.isatty():
-        typer.echo(render.escape_unsafe(shown.text.replace("\r\n", "\n")), nl=not shown.text.endswith("\n"))
+        shown_text = render.escape_unsafe(shown.text.replace("\r\n", "\n"))
+        _write(shown_text if shown_text.endswith("\n") else shown_text + "\n")
     else:
-        typer.echo(shown.text, nl=False)
+        _write(shown.text)
 
 
 def _range(value: str | None, option: str, first: int) -> tuple[int, int] | None:
@@ -407,7 +417,7 @@ def status(
 
     found = index_status(_settings(context, corpus, index))
     if as_json:
-        typer.echo(render.dump_json(found))
+        _write(render.dump_json(found) + "\n")
     else:
         render.message(render.status_text(found), sys.stdout)
 
@@ -458,5 +468,5 @@ def _fail(error: CyberqaError, arguments: list[str]) -> int:
 
     render.error_message(error)
     if "--json" in arguments:
-        typer.echo(render.dump_json(render.error_json(error)))
+        _write(render.dump_json(render.error_json(error)) + "\n")
     return error.exit_code

@@ -7,7 +7,7 @@ from cyberqa.index.generation import Generation
 from cyberqa.types import Hit, Vector
 
 _CANDIDATES = 200
-"""Chunks that each side may propose. Both scores are then computed for all of them."""
+"""Chunks that each side proposes, at least. Both scores are then computed for all of them."""
 
 _LEXICAL_WEIGHT = 0.4
 """Of BM25 divided by its best, beside a cosine of weight 1. Best of the weights tried in the study that preceded
@@ -19,10 +19,11 @@ def retrieve(generation: Generation, question: str, vector: Vector, k: int) -> l
 
     The score is the cosine of the vectors plus 0.4 x BM25 divided by the best BM25 of any chunk.
     """
+    candidates = max(_CANDIDATES, k)
     lexical = generation.lexical_scores(question)
     proposed = np.zeros(len(lexical), np.bool_)
-    proposed[generation.nearest_rows(vector, _CANDIDATES)] = True
-    proposed[_best_rows(lexical, _CANDIDATES)] = True
+    proposed[generation.nearest_rows(vector, candidates)] = True
+    proposed[_best_rows(lexical, candidates)] = True
     rows = np.flatnonzero(proposed)
     best = float(lexical.max(initial=0.0))
     scores = generation.chunk_vectors(rows) @ vector

@@ -73,6 +73,7 @@ class Session:
         """
         if not question.strip():
             raise UsageError("the question is empty", hint='ask one: cyberqa ask "who supported ALCIRT\'s creation"')
+        question = question.encode("utf-8", "replace").decode("utf-8")  # bytes that the shell could not decode
         if k < 1:
             raise UsageError(f"expected at least 1 passage, found {k}")
         clock = _Clock()

@@ -17,7 +17,7 @@ _BYTE_ORDER_MARKS = (  # the longer first: UTF-32's begins like UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _MOST_COMMON = "cp1252"
-_MAX_CONTROL_SHARE = 0.01  # more than this is no text: a program, an archive, a database
+_MAX_CONTROL_SHARE = 0.05  # more than this is no text: a program, an archive, a database
 
 
 def read_text(data: bytes, suffix: str) -> Reading:

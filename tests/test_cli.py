@@ -1,0 +1,475 @@
+"""The command line as a user meets it: what is printed where, and with which exit code."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from conftest import CORPUS, QUESTION, ROOT, make_pdf, run_cli, working_folder
+from cyberqa import render
+from test_ask import QUESTIONS, schema
+
+PROGRAM = [sys.executable, "-m", "cyberqa"]
+
+
+@pytest.fixture
+def here(tmp_path, real_index):
+    """A working folder in which only the default names are used: ./corpus and ./index, warm."""
+    (tmp_path / "corpus").mkdir()
+    for file in CORPUS.iterdir():
+        (tmp_path / "corpus" / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "index" / "cache").mkdir(parents=True)
+    cached = real_index / "cache" / "vectors.sqlite"
+    (tmp_path / "index" / "cache" / "vectors.sqlite").write_bytes(cached.read_bytes())
+    with working_folder(tmp_path):
+        yield tmp_path
+
+
+@pytest.fixture
+def real(real_index) -> list[str]:
+    return ["--corpus", str(CORPUS), "--index", str(real_index)]
+
+
+def program(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, check=False, **options)
+
+
+# --- ask -----------------------------------------------------------------------------------------------------
+
+
+def test_ask_prints_the_passage_its_citation_and_the_answering_sentence(real, capsys):
+    assert run_cli("ask", *real, "who", "supported", "ALCIRT", "-k", "1") == 0
+    out, err = capsys.readouterr()
+    assert "4 State of play in the Western Balkans › 4.1 Albania · line 293" in out
+    assert "\n   answering: ALCIRT, placed under the Prime Minister's authority" in out
+    assert (CORPUS / "western-balkans-cybersecurity.txt").read_text("utf-8")[43415:43989] in out
+    assert err == ""
+
+
+def test_ask_json_is_valid_and_alone_on_standard_output(real, capsys):
+    assert run_cli("ask", QUESTION, "--json", *real) == 0
+    jsonschema.validate(json.loads(capsys.readouterr().out), schema("answer"))
+
+
+def test_options_may_stand_before_or_after_the_command(real, capsys):
+    assert run_cli(*real, "ask", QUESTION, "--json") == 0
+    before = capsys.readouterr().out
+    assert run_cli("ask", "--json", QUESTION, *real) == 0
+    assert capsys.readouterr().out == before
+
+
+def test_the_environment_names_the_folders(real_index, capsys, monkeypatch):
+    monkeypatch.setenv("CYBERQA_CORPUS", str(CORPUS))
+    monkeypatch.setenv("CYBERQA_INDEX", str(real_index))
+    assert run_cli("ask", QUESTION, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["index"]["stale"] is False
+
+
+def test_a_question_comes_from_standard_input(real):
+    for arguments in (["-"], []):
+        done = program("ask", *arguments, "--json", *real, input="  who supported ALCIRT's creation\n")
+        assert json.loads(done.stdout)["question"] == QUESTION
+
+
+def test_no_question_is_wrong_usage(real):
+    done = program("ask", *real, input="")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the question is empty" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "question", ["--help me", "-k", "$(echo x) `date` \"quoted\" 'single' \\n", "[bold]x[/bold]", "é\udcff"]
+)
+def test_odd_questions_are_asked_as_they_are(real, capsys, question):
+    assert run_cli("ask", "--json", *real, "--", question) == 0
+    assert json.loads(capsys.readouterr().out)["question"].encode("utf-8", "replace") == question.encode(
+        "utf-8", "replace"
+    )
+
+
+def test_markdown_quotes_each_passage_and_cites_it(real, capsys):
+    assert run_cli("ask", QUESTION, "--markdown", "-k", "2", *real) == 0
+    first, *_ = capsys.readouterr().out.split("\n\n")
+    assert first.startswith("> Albania's road towards safer")
+    assert first.endswith("(`western-balkans-cybersecurity.txt` 43415:43989)")
+
+
+def test_timings_are_shown_on_request_only(real, capsys):
+    assert run_cli("ask", QUESTION, "--json", "--timings", *real) == 0
+    assert set(json.loads(capsys.readouterr().out)["timings_ms"]) == {"open", "encode", "retrieve", "answer"}
+    assert run_cli("ask", QUESTION, "--timings", *real) == 0
+    assert "encode" in capsys.readouterr().err
+
+
+def test_a_missing_index_is_built_first(here, capsys):
+    assert run_cli("ask", QUESTION, "--json") == 0
+    assert "USAID" in json.loads(capsys.readouterr().out)["passages"][0]["text"]
+    assert (here / "index" / "current").is_file()
+
+
+def test_a_stale_index_answers_and_says_so_in_one_line(here, capsys):
+    run_cli("index")
+    (here / "corpus" / "new.txt").write_text("Vlora harbour\n\nThe harbour of Vlora was closed in March.\n", "utf-8")
+    capsys.readouterr()
+    assert run_cli("ask", "harbour of Vlora", "--json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["index"]["stale"] is True
+    assert err.count("\n") == 1
+    assert "stale (new.txt)" in err
+    assert run_cli("ask", "harbour of Vlora", "--json", "--refresh") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["passages"][0]["citation"]["document"] == "new.txt"
+    assert err == ""
+
+
+# --- batch ---------------------------------------------------------------------------------------------------
+
+
+def test_batch_gives_the_answers_of_ask_line_for_line(real, tmp_path, capsys):
+    lines = [json.dumps({"id": str(n), "question": question}) for n, question in enumerate(QUESTIONS)]
+    (tmp_path / "q.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    assert run_cli("batch", tmp_path / "q.jsonl", "--output", tmp_path / "run.jsonl", *real) == 0
+    written = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text("utf-8").splitlines()]
+    assert [entry["id"] for entry in written] == [str(n) for n in range(len(QUESTIONS))]
+    for entry, question in zip(written, QUESTIONS, strict=True):
+        capsys.readouterr()
+        run_cli("ask", "--json", *real, "--", question)
+        asked = json.loads(capsys.readouterr().out)
+        assert {key: value for key, value in entry.items() if key != "id"} == asked
+        jsonschema.validate(entry, schema("answer"))
+
+
+def test_a_bad_line_of_a_batch_costs_that_line_only(real, tmp_path, capsys):
+    lines = [
+        '{"id": 1, "question": "NATO"}',
+        "{broken",
+        '{"id": 3}',
+        '{"id": 4, "question": " "}',
+        '{"id": 5, "question": "EU"}',
+    ]
+    (tmp_path / "q.jsonl").write_text("\n".join(lines), "utf-8")
+    assert run_cli("batch", tmp_path / "q.jsonl", *real) == 1
+    out, err = capsys.readouterr()
+    written = [json.loads(line) for line in out.splitlines()]
+    assert [entry["schema"] for entry in written] == [
+        f"cyberqa.{kind}/1" for kind in ("answer", "error", "error", "error", "answer")
+    ]
+    assert [entry.get("line") for entry in written] == [None, 2, 3, 4, None]
+    for entry in written[1:4]:
+        jsonschema.validate(entry, schema("error"))
+    assert "q.jsonl, line 2: expected JSON, found '{broken'" in err
+
+
+def test_a_batch_that_cannot_be_read_or_written_is_named(real, tmp_path, capsys):
+    assert run_cli("batch", tmp_path / "nothing.jsonl", *real) == 1
+    assert "nothing.jsonl cannot be opened" in capsys.readouterr().err
+    (tmp_path / "latin.jsonl").write_bytes(b'{"question": "caf\xe9"}\n')
+    assert run_cli("batch", tmp_path / "latin.jsonl", *real) == 2
+    assert "expected UTF-8" in capsys.readouterr().err
+    (tmp_path / "q.jsonl").write_text('{"id": 1, "question": "NATO"}\n')
+    assert run_cli("batch", tmp_path / "q.jsonl", "--output", tmp_path / "no" / "run.jsonl", *real) == 1
+    assert "No such file" in capsys.readouterr().err
+
+
+# --- index, add, remove --------------------------------------------------------------------------------------
+
+
+def test_index_says_what_it_did_and_names_what_it_could_not_read(here, capsys):
+    (here / "corpus" / "empty.txt").touch()
+    (here / "corpus" / "broken.pdf").write_bytes(b"%PDF-1.4 broken")
+    assert run_cli("index") == 4
+    out, err = capsys.readouterr()
+    assert out.startswith("5 documents, 474 chunks (5 added, 2 could not be read")
+    assert "empty.txt could not be read: it is empty" in err
+    assert "broken.pdf could not be read: the PDF is damaged" in err
+    (here / "corpus" / "empty.txt").unlink()
+    (here / "corpus" / "broken.pdf").unlink()
+    assert run_cli("index", "--json") == 0
+    body = json.loads(capsys.readouterr().out)
+    jsonschema.validate(body, schema("build"))
+    assert body["failures"] == {}
+
+
+def test_add_copies_and_indexes_and_remove_takes_back(here, tmp_path, capsys):
+    run_cli("index", "--json")
+    before = json.loads(capsys.readouterr().out)["generation"]
+    report = tmp_path / "port.pdf"
+    report.write_bytes(make_pdf([["The harbour of Vlora was closed in March."]], title="Port report"))
+    assert run_cli("add", report) == 0
+    assert (here / "corpus" / "port.pdf").read_bytes() == report.read_bytes()
+    assert run_cli("add", report) == 0, "the same file again"
+    capsys.readouterr()
+    run_cli("ask", "harbour of Vlora", "--json")
+    first = json.loads(capsys.readouterr().out)["passages"][0]
+    assert (first["citation"]["title"], first["location"]["page"]) == ("Port report", 1)
+    assert run_cli("remove", "port.pdf", "--json") == 0
+    body = json.loads(capsys.readouterr().out)
+    assert (body["generation"], body["removed"]) == (before, ["port.pdf"])
+    assert not (here / "corpus" / "port.pdf").exists()
+
+
+def test_add_overwrites_another_file_only_when_forced(here, tmp_path, capsys):
+    (tmp_path / "x").mkdir()
+    other = tmp_path / "x" / "albania-cyber-diplomacy.txt"
+    other.write_text("Another text altogether.", "utf-8")
+    kept = (here / "corpus" / other.name).read_bytes()
+    assert run_cli("add", other) == 1
+    assert "exists already and is another file\n  add --force" in capsys.readouterr().err
+    assert (here / "corpus" / other.name).read_bytes() == kept
+    assert run_cli("add", "--force", other) == 0
+    assert (here / "corpus" / other.name).read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("none.txt", "expected a file, found nothing"), ("corpus", "found a folder"), ("a.xyz", "type .xyz")],
+)
+def test_what_cannot_be_added_is_named_and_nothing_is_copied(here, capsys, name, message):
+    (here / "a.xyz").write_text("x")
+    before = sorted((here / "corpus").iterdir())
+    assert run_cli("add", CORPUS / "albania-cyber-diplomacy.txt", name) == 1
+    assert message in capsys.readouterr().err
+    assert sorted((here / "corpus").iterdir()) == before
+
+
+def test_remove_names_the_nearest_document(here, capsys):
+    assert run_cli("remove", "albania-diplomacy.txt") == 1
+    assert "did you mean 'albania-cyber-diplomacy.txt'?" in capsys.readouterr().err
+
+
+# --- show, status --------------------------------------------------------------------------------------------
+
+
+def test_show_prints_the_exact_text(real, capsys):
+    whole = (CORPUS / "western-balkans-cybersecurity.txt").read_text("utf-8")
+    shown = ["show", "western-balkans-cybersecurity.txt", *real]
+    for more, expected in (
+        ([], whole),
+        (["--span", "43415:43989"], whole[43415:43989]),
+        (["--lines", "291:293"], "4.1 Albania\n\n" + whole[43415:43989] + "\n"),
+    ):
+        assert run_cli(*shown, *more) == 0
+        assert capsys.readouterr().out == expected
+
+
+def test_show_prints_a_page(settings, capsys):
+    (settings.corpus / "two.pdf").write_bytes(make_pdf([["Page one."], ["Page two."]]))
+    folders = ["--corpus", str(settings.corpus), "--index", str(settings.index)]
+    run_cli("index", *folders)
+    capsys.readouterr()
+    assert run_cli("show", "two.pdf", "--page", "2", *folders) == 0
+    assert capsys.readouterr().out == "Page two."
+    assert run_cli("show", "two.pdf", "--page", "3", *folders) == 1
+    assert "two.pdf has pages 1 to 2, found --page 3" in capsys.readouterr().err
+    assert run_cli("show", "two.pdf", "--lines", "1:1", *folders) == 1
+    assert "no lines" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["nope.txt"], 1, "no document 'nope.txt' in the index"),
+        (["diplomacy"], 1, "did you mean 'albania-cyber-diplomacy.txt'?"),
+        (["albania-cyber-diplomacy.txt", "--span", "5"], 2, "--span: expected two numbers"),
+        (["albania-cyber-diplomacy.txt", "--span", "9:5"], 2, "--span: expected two numbers"),
+        (["albania-cyber-diplomacy.txt", "--span", "0:99999"], 1, "has characters 0 to 3086"),
+        (["albania-cyber-diplomacy.txt", "--lines", "0:5"], 2, "--lines: expected two numbers from 1"),
+        (["albania-cyber-diplomacy.txt", "--lines", "1:99"], 1, "has lines 1 to 16"),
+        (["albania-cyber-diplomacy.txt", "--page", "1"], 1, "has no pages"),
+        (["albania-cyber-diplomacy.txt", "--page", "1", "--span", "1:2"], 2, "exclude each other"),
+        (["albania-cyber-diplomacy.txt", "--text-sha256", "0" * 64], 1, "expected the text with SHA-256 000"),
+    ],
+)
+def test_show_refuses_in_words(real, capsys, arguments, code, message):
+    assert run_cli("show", *arguments, *real) == code
+    assert message in capsys.readouterr().err
+
+
+def test_show_says_when_the_file_has_changed_since(here, capsys):
+    run_cli("index")
+    file = here / "corpus" / "albania-cyber-diplomacy.txt"
+    text = file.read_text("utf-8")
+    file.write_text("Changed.", "utf-8")
+    capsys.readouterr()
+    assert run_cli("show", file.name) == 0
+    out, err = capsys.readouterr()
+    assert out == text
+    assert "has changed since it was indexed" in err
+    file.unlink()
+    run_cli("show", file.name)
+    assert "is no longer in" in capsys.readouterr().err
+
+
+def test_status_lists_documents_and_keeps_to_its_schema(real, capsys):
+    assert run_cli("status", "--json", *real) == 0
+    body = json.loads(capsys.readouterr().out)
+    jsonschema.validate(body, schema("status"))
+    assert [d["document"] for d in body["documents"]] == sorted(p.name for p in CORPUS.glob("*.txt"))
+    assert run_cli("status", *real) == 0
+    assert "stale       no" in capsys.readouterr().out
+
+
+# --- mistakes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["frobnicate"], 2, "No such command 'frobnicate'"),
+        (["ask", "x", "--wrong"], 2, "No such option: --wrong"),
+        (["ask", "x", "-k", "0"], 2, "0 is not in the range"),
+        (["ask", "x", "-k", "many"], 2, "'many' is not a valid int"),
+        (["ask", "x", "--json", "--markdown"], 2, "exclude each other"),
+        (["show"], 2, "Missing argument"),
+        (["--corpus", "nowhere", "--index", "new", "index"], 1, "expected, found nothing there"),
+        (["--corpus", "nowhere", "--index", "new", "ask", "x"], 1, "expected, found nothing there"),
+        (["--index", "nowhere", "status"], 1, "no index in"),
+        (["--index", "nowhere", "show", "x"], 1, "no index in"),
+    ],
+)
+def test_mistakes_are_one_line_with_the_next_command(tmp_path, capsys, arguments, code, message):
+    with working_folder(tmp_path):
+        assert run_cli(*arguments) == code
+        out, err = capsys.readouterr()
+        assert message in err
+        assert len(err.splitlines()) <= 2
+        assert "Traceback" not in err
+        assert not (tmp_path / "new").exists()
+        if "--markdown" not in arguments and code == 2 and arguments[0] in ("ask", "show"):
+            assert run_cli(*arguments, "--json") == code
+            out, err = capsys.readouterr()
+            jsonschema.validate(json.loads(out), schema("error"))
+
+
+def test_settings_that_do_not_exist_are_wrong_usage(tmp_path, capsys):
+    (tmp_path / "cyberqa.toml").write_text('corpsu = "x"\n')
+    with working_folder(tmp_path):
+        assert run_cli("status") == 2
+    assert "unknown setting 'corpsu'" in capsys.readouterr().err
+
+
+def test_help_names_every_command_with_an_example(capsys):
+    assert run_cli("--help") == 0
+    out = capsys.readouterr().out
+    commands = ("ask", "batch", "index", "add", "remove", "show", "status")
+    for command in commands:
+        assert f"\n  {command} " in out
+        assert run_cli(command, "--help") == 0
+        assert "Example: cyberqa" in capsys.readouterr().out
+    assert run_cli() == 2
+
+
+def test_version_is_that_of_the_package(capsys):
+    import tomllib
+
+    assert run_cli("--version") == 0
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert capsys.readouterr().out == f"cyberqa {version}\n"
+
+
+# --- streams -------------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_and_a_closed_pipe_are_no_traceback(real):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*PROGRAM, "ask", "x", *real], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    line = f"{sys.executable} -m cyberqa show western-balkans-cybersecurity.txt {' '.join(real)} | head -c 10"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def on_a_terminal(*arguments: str, columns: int = 80) -> str:
+    """Run the program on a pseudo-terminal and return what it shows."""
+    master, slave = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color"}
+    environment.pop("NO_COLOR", None)
+    child = subprocess.Popen([*PROGRAM, *arguments], stdin=slave, stdout=slave, stderr=slave, env=environment)
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(master, 65536)
+        except OSError:
+            break
+    child.wait()
+    os.close(master)
+    return shown.decode("utf-8")
+
+
+def test_a_terminal_shows_the_passage_wrapped_with_its_answer_emphasised(real):
+    shown = on_a_terminal("ask", QUESTION, "-k", "1", *real)
+    assert "\x1b[1;33mALCIRT, placed under the Prime" in shown
+    assert max(len(line) for line in shown.replace("\x1b[1;33m", "").replace("\x1b[0m", "").split("\r\n")) <= 100
+
+
+def test_no_color_is_obeyed(real, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    master, slave = pty.openpty()
+    subprocess.run([*PROGRAM, "ask", QUESTION, "-k", "1", *real], stdin=slave, stdout=slave, stderr=slave, check=False)
+    os.close(slave)
+    shown = os.read(master, 65536).decode("utf-8")
+    assert "ALCIRT, placed" in shown
+    assert "\x1b[1;33m" not in shown
+    assert "\x1b[36m" not in shown
+
+
+HOSTILE = (
+    "Hostile \x1b[31mreport\x1b[0m\n\nA \u202eright-to-left\u202c trick [bold]with[/bold] \x07 bell and \x9b31m.\n"
+)
+
+
+def test_control_characters_never_reach_a_terminal(settings):
+    (settings.corpus / "hostile\x1b[2J.txt").write_text(HOSTILE, "utf-8")
+    folders = ["--corpus", str(settings.corpus), "--index", str(settings.index)]
+    indexed = on_a_terminal("index", *folders)
+    for arguments in (["ask", "trick", "-k", "1"], ["show", "hostile\x1b[2J.txt"], ["status"]):
+        shown = on_a_terminal(*arguments, *folders)
+        for forbidden in ("\x1b[31m", "\x1b[2J", "\u202e", "\u202c", "\x07", "\x9b"):
+            assert forbidden not in shown + indexed
+    shown = on_a_terminal("show", "hostile\x1b[2J.txt", *folders)
+    assert "\\u202eright-to-left\\u202c trick [bold]with[/bold] \\u0007 bell and \\u009b31m." in shown
+
+
+def test_a_pipe_gets_the_exact_characters(settings, capsys):
+    (settings.corpus / "hostile.txt").write_text(HOSTILE, "utf-8")
+    folders = ["--corpus", str(settings.corpus), "--index", str(settings.index)]
+    run_cli("index", *folders)
+    capsys.readouterr()
+    run_cli("show", "hostile.txt", *folders)
+    assert capsys.readouterr().out == HOSTILE
+
+
+def test_unsafe_characters_are_shown_as_escapes():
+    assert render.escape_unsafe("a\x1bb\u202ec\rd\x00\te\n") == "a\\u001bb\\u202ec\\u000dd\\u0000\te\n"
+
+
+def test_ctrl_c_ends_with_130_and_leaves_the_index_as_it_was(settings, tmp_path):
+    folders = ["--corpus", str(settings.corpus), "--index", str(settings.index)]
+    assert program("index", *folders).returncode == 0
+    before = (settings.index / "current").read_text()
+    (settings.corpus / "long.txt").write_text(
+        "".join(f"Sentence number {n} of a long report.\n\n" for n in range(4000))
+    )
+    child = subprocess.Popen([*PROGRAM, "index", *folders], stderr=subprocess.PIPE, text=True)
+    cache = settings.index / "cache" / "vectors.sqlite"
+    size = cache.stat().st_size
+    deadline = time.monotonic() + 60
+    while cache.stat().st_size <= size and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert err.strip().endswith("interrupted; the index is as it was")
+    assert (settings.index / "current").read_text() == before
