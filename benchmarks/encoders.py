@@ -7,8 +7,11 @@ Western Balkans report, peak memory, and the worst cosine to sentence-transforme
 OpenVINO is measured where it is installed (it is no dependency).
 """
 
+import importlib.util
 import json
+import logging
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -42,8 +45,8 @@ def texts() -> tuple[list[str], list[str]]:
     return [document.text[c.span.start : c.span.end] for c in chunks[:100]], sentences[::5][:200]
 
 
-def opener(way: str, scratch: Path) -> Callable[[], Callable[[str], np.ndarray]]:
-    """Prepare files outside the measured time, and return what opens the way."""
+def prepare(way: str, scratch: Path) -> Path:
+    """Make the model file that a way opens."""
     import onnxruntime
 
     from cyberqa.embedding import bundled, graph
@@ -51,20 +54,32 @@ def opener(way: str, scratch: Path) -> Callable[[], Callable[[str], np.ndarray]]
     folder = bundled.graph_folder(onnxruntime.__version__)
     if not graph._is_complete(folder):
         graph.export_graph(folder)
-    model = folder / bundled.MODEL_FILE
-    if way in ("inside", "int8"):
-        import onnx
+    mapped = folder / bundled.MODEL_FILE
+    if way not in ("inside", "int8"):
+        return mapped
+    import onnx
 
-        model = scratch / "inside.onnx"
-        onnx.save(onnx.load(folder / bundled.MODEL_FILE), model)
-    if way == "int8":
-        from onnxruntime.quantization import QuantType, quantize_dynamic
+    inside = scratch / "inside.onnx"
+    onnx.save(onnx.load(mapped), inside)
+    if way == "inside":
+        return inside
+    from onnxruntime.quantization import QuantType, quantize_dynamic
 
-        quantized = scratch / "int8.onnx"
-        quantize_dynamic(
-            model, quantized, per_channel=True, weight_type=QuantType.QInt8, extra_options={"DefaultTensorType": 1}
-        )
-        model = quantized
+    logging.disable(logging.WARNING)  # it asks for a pre-processing that the graph has had
+    float_type = {"DefaultTensorType": onnx.TensorProto.FLOAT}
+    quantize_dynamic(
+        inside, scratch / "int8.onnx", per_channel=True, weight_type=QuantType.QInt8, extra_options=float_type
+    )
+    return scratch / "int8.onnx"
+
+
+def opener(way: str, model: Path) -> Callable[[], Callable[[str], np.ndarray]]:
+    """Return what opens a way; the runtime is imported already, as a question's other imports are."""
+    import onnxruntime
+
+    from cyberqa.embedding import bundled
+
+    folder = bundled.graph_folder(onnxruntime.__version__)
 
     def tokenizer() -> Callable[[str], np.ndarray]:
         from tokenizers import Tokenizer
@@ -104,63 +119,68 @@ def opener(way: str, scratch: Path) -> Callable[[], Callable[[str], np.ndarray]]
     return {"reference": open_reference, "openvino": open_openvino}.get(way, open_onnx)
 
 
-def measure(way: str, reference_file: Path) -> dict[str, float]:
+def peak_mb() -> float:
+    """Return this process's peak memory; rusage would count the parent's, from before exec."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+
+
+def measure(way: str, model: Path, reference_file: Path) -> dict[str, float]:
     """Measure one way in this process."""
     chunks, sentences = texts()
-    with tempfile.TemporaryDirectory() as scratch:
-        open_way = opener(way, Path(scratch))
-        if way == "openvino" and subprocess.run([sys.executable, "-c", "import openvino"], capture_output=True, check=False).returncode:
-            return {}
+    open_way = opener(way, model)
+    started = time.perf_counter()
+    encode = open_way()
+    encode("who supported ALCIRT's creation")
+    opened = time.perf_counter() - started
+    single = []
+    for _ in range(20):
         started = time.perf_counter()
-        encode = open_way()
         encode("who supported ALCIRT's creation")
-        opened = time.perf_counter() - started
-        single = []
-        for _ in range(20):
-            started = time.perf_counter()
-            encode("who supported ALCIRT's creation")
-            single.append(time.perf_counter() - started)
-        started_cpu = time.process_time()
-        for chunk in chunks:
-            encode(chunk)
-        cpu = time.process_time() - started_cpu
-        vectors = np.stack([encode(sentence) for sentence in sentences])
+        single.append(time.perf_counter() - started)
+    started_cpu = time.process_time()
+    for chunk in chunks:
+        encode(chunk)
+    cpu = time.process_time() - started_cpu
+    peak = peak_mb()
+    vectors = np.stack([encode(sentence) for sentence in sentences])
     if way == "reference":
         np.save(reference_file, vectors)
-    from tokenizers import Tokenizer
-
     from cyberqa.embedding.graph import GraphEncoder
 
-    assert Tokenizer
     tokens = sum(map(GraphEncoder.load().count_tokens, chunks))
     return {
         "open_s": opened,
         "question_ms": sorted(single)[10] * 1000,
         "tokens_per_cpu_s": tokens / cpu,
         "worst_cosine": float((vectors * np.load(reference_file)).sum(1).min()),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak,
     }
 
 
 def main() -> None:
     """Run every way in a child process and print a table."""
-    if len(sys.argv) == 3:
-        print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
+    if len(sys.argv) > 1:
+        way, model, reference_file = sys.argv[1:]
+        print(json.dumps(measure(way, Path(model), Path(reference_file))))
         return
     print("| way | open and first vector, s | a question, ms | tokens per CPU-second | peak MB | worst cosine |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as scratch:
         for label, way in WAYS.items():
-            command = [sys.executable, __file__, way, str(Path(scratch) / "reference.npy")]
+            if way == "openvino" and importlib.util.find_spec("openvino") is None:
+                print(f"| {label} | not installed | | | | |")
+                continue
+            model = prepare(way, Path(scratch))
+            command = [sys.executable, __file__, way, str(model), str(Path(scratch) / "reference.npy")]
             environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
             done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
             if done.returncode:
                 print(f"| {label} | failed: {done.stderr.strip().splitlines()[-1]} | | | | |")
                 continue
             found = json.loads(done.stdout.splitlines()[-1])
-            if not found:
-                print(f"| {label} | not installed | | | | |")
-                continue
             print(
                 f"| {label} | {found['open_s']:.2f} | {found['question_ms']:.1f} | {found['tokens_per_cpu_s']:.0f}"
                 f" | {found['peak_mb']:.0f} | {found['worst_cosine']:.5f} |"
