@@ -6,6 +6,7 @@
     ├── CorpusError              the corpus folder, or a name in it
     ├── DocumentError            one file that cannot be read; costs that file only
     ├── ModelError               the embedding model or its exported graph
+    ├── GoldError                a gold set or a results file of an evaluation
     └── SearchIndexError         no index, or one that cannot be used
         ├── NoIndexError         nothing has been built here yet
         └── IncompatibleIndexError   another format, model or encoder
@@ -56,6 +57,12 @@ class ModelError(CyberqaError):
     """The embedding model cannot be loaded, or is not the one that is pinned."""
 
     code = "model"
+
+
+class GoldError(CyberqaError):
+    """A gold set, run or results file that is not what it should be."""
+
+    code = "gold"
 
 
 class SearchIndexError(CyberqaError):

@@ -1,8 +1,11 @@
 """A question and an open generation in, Hits out."""
 
+from enum import StrEnum
+
 import numpy as np
 from numpy.typing import NDArray
 
+from cyberqa.errors import UsageError
 from cyberqa.index.generation import Generation
 from cyberqa.types import Hit, Vector
 
@@ -14,21 +17,47 @@ _LEXICAL_WEIGHT = 0.4
 this code; adding scores won over reciprocal rank fusion there."""
 
 
-def retrieve(generation: Generation, question: str, vector: Vector, k: int) -> list[Hit]:
+class Mode(StrEnum):
+    """Which sides are asked: both, or one alone."""
+
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    LEXICAL = "lexical"
+
+
+def parse_mode(name: str) -> Mode:
+    """Return the mode of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        return Mode(name)
+    except ValueError:
+        raise UsageError(f"expected a mode of {', '.join(Mode)}, found {name!r}") from None
+
+
+def retrieve(generation: Generation, question: str, vector: Vector, k: int, mode: Mode = Mode.HYBRID) -> list[Hit]:
     """Return the ``k`` best chunks for a question, best first; ties by document and position.
 
-    The score is the cosine of the vectors plus 0.4 x BM25 divided by the best BM25 of any chunk.
+    The score is the cosine of the vectors (DENSE), BM25 divided by the best BM25 of any chunk (LEXICAL), or the
+    cosine plus 0.4 x the latter (HYBRID).
     """
     candidates = max(_CANDIDATES, k)
-    lexical = generation.lexical_scores(question)
-    proposed = np.zeros(len(lexical), np.bool_)
-    proposed[generation.nearest_rows(vector, candidates)] = True
-    proposed[_best_rows(lexical, candidates)] = True
+    proposed = np.zeros(generation.manifest.chunks, np.bool_)
+    if mode is not Mode.LEXICAL:
+        proposed[generation.nearest_rows(vector, candidates)] = True
+    bm25 = np.zeros(len(proposed), np.float32)
+    if mode is not Mode.DENSE:
+        bm25 = generation.lexical_scores(question)
+        proposed[_best_rows(bm25, candidates)] = True
     rows = np.flatnonzero(proposed)
-    best = float(lexical.max(initial=0.0))
-    scores = generation.chunk_vectors(rows) @ vector
-    if best > 0:
-        scores = scores + np.float32(_LEXICAL_WEIGHT / best) * lexical[rows]
+    scores = np.zeros(len(rows), np.float32)
+    if mode is not Mode.LEXICAL:
+        scores += generation.chunk_vectors(rows) @ vector
+    if best := float(bm25.max(initial=0.0)):
+        weight = _LEXICAL_WEIGHT if mode is Mode.HYBRID else 1.0
+        scores += np.float32(weight / best) * bm25[rows]
     # Scores are shown to six decimals: what looks equal is ordered as a tie. Rows follow document and position.
     ordered = sorted((-round(float(score), 6), int(row)) for score, row in zip(scores, rows, strict=True))
     return [Hit(row, rank, -negated) for rank, (negated, row) in enumerate(ordered[:k], 1)]

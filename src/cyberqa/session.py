@@ -9,7 +9,7 @@ from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.errors import IncompatibleIndexError, UsageError
 from cyberqa.index.generation import Generation
 from cyberqa.index.state import changed_files
-from cyberqa.retrieval import retrieve
+from cyberqa.retrieval import Mode, retrieve
 from cyberqa.settings import Settings, load_settings
 from cyberqa.types import Answer, IndexInfo, Verdict
 
@@ -65,7 +65,7 @@ class Session:
         """Let go of the generation."""
         self.generation.close()
 
-    def ask(self, question: str, k: int = DEFAULT_TOP_K) -> Answer:
+    def ask(self, question: str, k: int = DEFAULT_TOP_K, mode: Mode = Mode.HYBRID) -> Answer:
         """Return the ``k`` passages that answer best.
 
         Raises:
@@ -79,7 +79,7 @@ class Session:
         clock = _Clock()
         vector = next(iter(self._encoder.encode([self._within_window(question)]))).vector
         clock.lap("encode")
-        hits = retrieve(self.generation, question, vector, k)
+        hits = retrieve(self.generation, question, vector, k, mode)
         clock.lap("retrieve")
         passages = make_passages(self.generation, hits, vector)
         clock.lap("answer")

@@ -1,0 +1,117 @@
+"""The command line: parses, calls one library function, hands the result to render.
+
+Every command imports what it needs inside itself, so that a question pays only for the question's path.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+
+from cyberqa.cli import asking, evaluating, indexing, looking
+from cyberqa.cli.common import CorpusOption, IndexOption, write
+from cyberqa.errors import CyberqaError, UsageError
+
+_ParserError: type[Exception] = typer.BadParameter.__mro__[1]
+"""Typer's own UsageError, the base of all that its parser raises; it exports only the subclass."""
+
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="cyberqa",
+    help="Answer questions from a folder of reports with cited passages, offline.",
+    epilog='Example: cyberqa ask "who supported ALCIRT\'s creation"',
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from cyberqa import __version__
+
+        typer.echo(f"cyberqa {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+    version: Annotated[  # noqa: ARG001 - its callback has done the work
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    context.obj = {"corpus": corpus, "index": index}
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(UsageError.exit_code)
+
+
+app.command(epilog="Example: cyberqa ask who supported ALCIRT --top-k 3")(asking.ask)
+app.command(
+    epilog='Example: cyberqa batch questions.jsonl --output answers.jsonl   (one {"id": "1", "question": "…"} a line)'
+)(asking.batch)
+app.command(name="index", epilog="Example: cyberqa index --corpus reports")(indexing.index_command)
+app.command(epilog="Example: cyberqa add report.pdf")(indexing.add)
+app.command(epilog="Example: cyberqa remove report.pdf")(indexing.remove)
+app.command(epilog="Example: cyberqa show western-balkans-cybersecurity.txt --lines 291:295")(looking.show)
+app.command(epilog="Example: cyberqa status --json | jq .stale")(looking.status)
+app.add_typer(evaluating.app)
+
+
+# --- running -------------------------------------------------------------------------------------------------
+
+
+def main(arguments: Iterable[str] | None = None) -> None:
+    """Run the command line and exit: never with a traceback for a user's mistake."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    try:
+        code: int | None = app(arguments, prog_name="cyberqa", standalone_mode=False)  # Exit and Ctrl-C come as codes
+        sys.stdout.flush()
+    except CyberqaError as error:
+        return _fail(error, arguments)
+    except _ParserError as error:
+        return _fail(_from_parser(error), arguments)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has had enough: not a failure
+        return 0
+    except OSError as error:
+        return _fail(_from_os_error(error), arguments)
+    if code == EXIT_INTERRUPTED:
+        typer.echo("cyberqa: interrupted; the index is as it was", err=True)
+    return code or 0
+
+
+def _from_parser(error: Any) -> UsageError:
+    command = error.ctx.command_path if error.ctx else "cyberqa"
+    return UsageError(error.format_message(), hint=f"run: {command} --help")
+
+
+def _from_os_error(error: OSError) -> CyberqaError:
+    where = f"{error.filename}: " if error.filename else ""
+    hint = "free some space, then run the command again" if error.errno == errno.ENOSPC else ""
+    return CyberqaError(f"{where}{error.strerror or error}", hint=hint)
+
+
+def _fail(error: CyberqaError, arguments: list[str]) -> int:
+    from cyberqa import render
+
+    render.error_message(error)
+    if "--json" in arguments:
+        write(render.dump_json(render.error_json(error)) + "\n")
+    return error.exit_code

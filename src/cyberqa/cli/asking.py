@@ -1,0 +1,150 @@
+"""``ask`` and ``batch``."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cyberqa.cli.common import CorpusOption, IndexOption, JsonOption, open_session, settings_of, write
+from cyberqa.errors import CorpusError, CyberqaError, UsageError
+
+EXIT_FAILED = 1
+
+
+def ask(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="QUESTION", help="The question; quotes are not needed. - reads standard input."),
+    ] = None,
+    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=1000, metavar="N", help="How many passages.")] = 5,
+    as_json: JsonOption = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print block quotes with citations, to paste.")] = False,
+    timings: Annotated[bool, typer.Option("--timings", help="Say how long each step took.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Bring the index up to date first.")] = False,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+) -> None:
+    """Print the cited passages that answer a question.
+
+    With no index there, one is built first. With a stale one, it answers from what is there and says so.
+    """
+    from cyberqa import render
+
+    started = time.perf_counter()
+    if as_json and markdown:
+        raise UsageError("--json and --markdown exclude each other", hint="choose one")
+    question = _question(context, words)
+    session = open_session(settings_of(context, corpus, index), refresh)
+    opened_ms = (time.perf_counter() - started) * 1000
+    answer = session.ask(question, top_k)
+    if as_json:
+        body = render.answer_json(answer, timings=timings)
+        if timings:
+            body["timings_ms"] = {"open": opened_ms, **body["timings_ms"]}
+        write(render.dump_json(body) + "\n")
+    elif markdown:
+        write(render.answer_markdown(answer))
+    elif sys.stdout.isatty():
+        render.print_answer(answer, sys.stdout)
+    else:
+        write(render.answer_text(answer))
+    if timings and not as_json:
+        render.message(render.timings_text({"open": opened_ms, **answer.timings_ms}), sys.stderr)
+
+
+def _question(context: typer.Context, words: list[str] | None) -> str:
+    if words and words != ["-"]:
+        return " ".join(words)
+    if not words and sys.stdin.isatty():
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(UsageError.exit_code)
+    return sys.stdin.read().strip()
+
+
+def batch(
+    context: typer.Context,
+    questions: Annotated[
+        Path,
+        typer.Argument(metavar="QUESTIONS", help="JSON Lines with id and question; - reads standard input."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="RUN", help="Where to write [default: standard output]."),
+    ] = None,
+    top_k: Annotated[
+        int, typer.Option("--top-k", "-k", min=1, max=1000, metavar="N", help="How many passages each.")
+    ] = 5,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+) -> None:
+    """Answer many questions in one process: JSON Lines in, JSON Lines out, line for line."""
+    from cyberqa import render
+
+    settings = settings_of(context, corpus, index)
+    lines = _input_lines(questions)
+    session = open_session(settings)
+    failed = 0
+    with _output(output) as write:
+        for number, line in enumerate(lines, 1):
+            try:
+                entry = _batch_entry(line)
+                answer = session.ask(entry["question"], top_k)
+                body = {"id": entry.get("id"), **render.answer_json(answer)}
+            except CyberqaError as error:
+                failed += 1
+                render.error_message(UsageError(f"{questions}, line {number}: {error.message}", hint=error.hint))
+                body = render.error_json(error, line=number)
+            write(render.dump_json(body, indent=None) + "\n")
+    if failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _input_lines(questions: Path) -> list[str]:
+    try:
+        raw = sys.stdin.buffer.read() if str(questions) == "-" else questions.read_bytes()
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise CorpusError(
+            f"{questions} cannot be opened ({error.strerror})",
+            hint="name a file of JSON Lines, or - for standard input",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{questions}: expected UTF-8, found byte {error.object[error.start]:#04x} at {error.start}"
+        ) from error
+    lines = text.split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _batch_entry(line: str) -> dict[str, Any]:
+    import json
+
+    hint = 'each line is an object: {"id": "1", "question": "…"}'
+    try:
+        entry = json.loads(line)
+    except ValueError as error:
+        raise UsageError(f"expected JSON, found {line[:40]!r} ({error})", hint=hint) from error
+    if not isinstance(entry, dict) or not isinstance(entry.get("question"), str):
+        raise UsageError(f"expected an object with a question, found {line[:40]!r}", hint=hint)
+    return entry
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[Callable[[str], object]]:
+    """Yield a writer; a file appears only when it is whole."""
+    if path is None:
+        yield write
+        return
+    scratch = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        with scratch.open("w", encoding="utf-8", newline="\n") as file:
+            yield file.write
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)

@@ -1,0 +1,106 @@
+"""What the commands share: options, settings, an open session, progress."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cyberqa.errors import NoIndexError
+from cyberqa.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from cyberqa.ingest import BuildReport, OnProgress
+    from cyberqa.ingest import Progress as Step
+    from cyberqa.session import Session
+
+CorpusOption = Annotated[
+    Path | None,
+    typer.Option("--corpus", metavar="DIR", help="Folder of the source reports [default: corpus]."),
+]
+IndexOption = Annotated[
+    Path | None, typer.Option("--index", metavar="DIR", help="Folder of the index [default: index].")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def write(text: str) -> None:
+    """Write to standard output as it is: typer.echo would take escape sequences out of a quotation."""
+    sys.stdout.write(text)
+
+
+def settings_of(context: typer.Context, corpus: Path | None, index: Path | None) -> Settings:
+    """Options may stand before or after the command; the later one wins."""
+    before: dict[str, Path | None] = context.obj
+    return load_settings({"corpus": corpus or before["corpus"], "index": index or before["index"]})
+
+
+def open_session(settings: Settings, refresh: bool = False) -> "Session":
+    """Open the index, building it first where there is none (or ``refresh`` is asked for), and say if it is stale."""
+    from cyberqa import render
+    from cyberqa.session import Session
+
+    if refresh:
+        tell_unreadable(build(settings))
+    try:
+        session = Session.open(settings)
+    except NoIndexError:
+        tell_unreadable(build(settings))
+        session = Session.open(settings)
+    if session.changes:
+        more = f" and {len(session.changes) - 3} more" if len(session.changes) > 3 else ""
+        names = ", ".join(session.changes[:3]) + more
+        render.message(
+            f"cyberqa: the index is stale ({names}); answering from what is there. Run: cyberqa index",
+            sys.stderr,
+        )
+    return session
+
+
+def build(settings: Settings, *, rebuild: bool = False, use_cache: bool = True) -> "BuildReport":
+    """Make the index agree with the corpus, with progress."""
+    from cyberqa.ingest import build_index
+
+    with progress() as on_progress:
+        return build_index(settings, rebuild=rebuild, use_cache=use_cache, on_progress=on_progress)
+
+
+def tell_unreadable(report: "BuildReport") -> None:
+    """Name what could not be read, and what was read with doubts."""
+    from cyberqa import render
+
+    for id_, notes in report.warnings.items():
+        for note in notes:
+            render.message(f"cyberqa: {id_}: {note}", sys.stderr)
+    for id_, reason in report.failures.items():
+        render.message(f"cyberqa: {id_} could not be read: {reason}", sys.stderr)
+
+
+@contextmanager
+def progress() -> Iterator["OnProgress"]:
+    """Show a bar on a terminal, and nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    counts = TextColumn(
+        "{task.fields[done]}/{task.fields[documents]} documents, {task.fields[embedded]} texts embedded"
+    )
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), counts)
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None, done=0, documents="?", embedded=0)
+
+        def show(step: "Step") -> None:
+            known: dict[str, Any] = {
+                "done": step.documents_done,
+                "documents": step.documents or "?",
+                "embedded": step.embedded,
+            }
+            total = 1.0 if step.documents else None
+            bar.update(task, description=step.stage, completed=step.share, total=total, **known)
+
+        yield show

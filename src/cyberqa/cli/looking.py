@@ -1,0 +1,75 @@
+"""``show`` and ``status``."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cyberqa.cli.common import CorpusOption, IndexOption, JsonOption, settings_of, write
+from cyberqa.errors import UsageError
+
+
+def show(
+    context: typer.Context,
+    document: Annotated[str, typer.Argument(metavar="DOC", help="A document by id, as `cyberqa status` lists them.")],
+    span: Annotated[
+        str | None, typer.Option("--span", metavar="S:E", help="Characters S to E, E excluded, from 0.")
+    ] = None,
+    page: Annotated[int | None, typer.Option("--page", min=1, metavar="N", help="Page N, from 1.")] = None,
+    lines: Annotated[str | None, typer.Option("--lines", metavar="A:B", help="Lines A to B, from 1.")] = None,
+    text_sha256: Annotated[
+        str | None,
+        typer.Option("--text-sha256", metavar="H", help="Refuse any other text than the one with this digest."),
+    ] = None,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+) -> None:
+    """Print a document's canonical text as it stands in the index."""
+    from cyberqa import render
+    from cyberqa.showing import show_document
+
+    wanted = sum(option is not None for option in (span, page, lines))
+    if wanted > 1:
+        raise UsageError("--span, --page and --lines exclude each other", hint="choose one")
+    settings = settings_of(context, corpus, index)
+    shown = show_document(
+        settings,
+        document,
+        span=_range(span, "--span", 0),
+        page=page,
+        lines=_range(lines, "--lines", 1),
+        text_sha256=text_sha256,
+    )
+    if shown.note:
+        render.message(f"cyberqa: {shown.note}", sys.stderr)
+    if sys.stdout.isatty():
+        shown_text = render.escape_unsafe(shown.text.replace("\r\n", "\n"))
+        write(shown_text if shown_text.endswith("\n") else shown_text + "\n")
+    else:
+        write(shown.text)
+
+
+def _range(value: str | None, option: str, first: int) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    start, colon, end = value.partition(":")
+    if not (colon and start.isdecimal() and end.isdecimal() and first <= int(start) <= int(end)):
+        raise UsageError(f"{option}: expected two numbers from {first} upwards, as in {option} 5:10, found {value!r}")
+    return int(start), int(end)
+
+
+def status(
+    context: typer.Context,
+    as_json: JsonOption = False,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+) -> None:
+    """Say what is indexed and whether it is stale."""
+    from cyberqa import render
+    from cyberqa.showing import index_status
+
+    found = index_status(settings_of(context, corpus, index))
+    if as_json:
+        write(render.dump_json(found) + "\n")
+    else:
+        render.message(render.status_text(found), sys.stdout)
