@@ -5,8 +5,8 @@ READY  := $(VENV)/.ready
 
 # A question may hold quotes, backticks and $: it goes through the environment, as it was typed, and is never
 # expanded by make or the shell.
-CYBERQA_QUESTION := $(value Q)
-export CYBERQA_QUESTION
+QUESTION_AS_TYPED := $(value Q)
+export QUESTION_AS_TYPED
 unexport Q
 MAKEOVERRIDES :=
 
@@ -17,15 +17,15 @@ TORCH_INDEX ?=
 .DEFAULT_GOAL := test
 
 ask: $(READY)
-	@[ -n "$$CYBERQA_QUESTION" ] || { echo 'usage: make ask Q="your question"' >&2; exit 2; }
-	@$(VENV)/bin/cyberqa ask -- "$$CYBERQA_QUESTION" || [ $$? -eq 3 ]
+	@[ -n "$$QUESTION_AS_TYPED" ] || { echo 'usage: make ask Q="your question"' >&2; exit 2; }
+	@$(VENV)/bin/cyberqa ask -- "$$QUESTION_AS_TYPED" || [ $$? -eq 3 ]
 
 test: $(READY)
 	$(VENV)/bin/python -m pytest
 
 lint: $(READY)
-	$(VENV)/bin/ruff check src tests benchmarks
-	$(VENV)/bin/ruff format --check src tests benchmarks
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 
 types: $(READY)
 	$(VENV)/bin/mypy

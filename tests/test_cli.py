@@ -48,7 +48,7 @@ def test_ask_prints_the_passage_its_citation_and_the_answering_sentence(real, ca
     assert run_cli("ask", *real, "who", "supported", "ALCIRT", "-k", "1") == 0
     out, err = capsys.readouterr()
     assert "4 State of play in the Western Balkans › 4.1 Albania · line 293" in out
-    assert "\n   answering: ALCIRT, placed under the Prime Minister's authority" in out
+    assert "\n   highlight: ALCIRT, placed under the Prime Minister's authority" in out
     assert (CORPUS / "western-balkans-cybersecurity.txt").read_text("utf-8")[43415:43989] in out
     assert err == ""
 
@@ -162,6 +162,7 @@ def test_a_bad_line_of_a_batch_costs_that_line_only(real, tmp_path, capsys):
         f"cyberqa.{kind}/1" for kind in ("answer", "error", "error", "error", "answer")
     ]
     assert [entry.get("line") for entry in written] == [None, 2, 3, 4, None]
+    assert [entry.get("id") for entry in written] == [1, None, 3, 4, 5]
     for entry in written[1:4]:
         jsonschema.validate(entry, schema("error"))
     assert "q.jsonl, line 2: expected JSON, found '{broken'" in err
@@ -175,7 +176,7 @@ def test_a_batch_that_cannot_be_read_or_written_is_named(real, tmp_path, capsys)
     assert "expected UTF-8" in capsys.readouterr().err
     (tmp_path / "q.jsonl").write_text('{"id": 1, "question": "NATO"}\n')
     assert run_cli("batch", tmp_path / "q.jsonl", "--output", tmp_path / "no" / "run.jsonl", *real) == 1
-    assert "No such file" in capsys.readouterr().err
+    assert "run.jsonl cannot be written: there is no folder" in capsys.readouterr().err
 
 
 # --- index, add, remove --------------------------------------------------------------------------------------
@@ -225,6 +226,19 @@ def test_add_overwrites_another_file_only_when_forced(here, tmp_path, capsys):
     assert (here / "corpus" / other.name).read_bytes() == kept
     assert run_cli("add", "--force", other) == 0
     assert (here / "corpus" / other.name).read_bytes() == other.read_bytes()
+
+
+def test_a_file_that_would_be_no_document_is_not_added(here, capsys):
+    (here / "README.md").write_text("About.")
+    assert run_cli("add", here / "README.md") == 1
+    assert "are no documents here" in capsys.readouterr().err
+
+
+def test_documents_may_be_named_by_their_path(here, capsys):
+    run_cli("index")
+    capsys.readouterr()
+    assert run_cli("show", "./corpus/albania-cyber-diplomacy.txt", "--lines", "1:1") == 0
+    assert capsys.readouterr().out.startswith("The role of cyber diplomacy")
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_balkans_report_has_179_footnotes_each_a_block_of_its_own():
 
 def test_balkans_report_has_one_table():
     (table,) = texts(BALKANS, BlockKind.TABLE)
-    assert table.startswith("ALB\tBIH\tCRO")
+    assert table.startswith("\tALB\tBIH\tCRO"), "the empty first cell"
     assert table.endswith("CB/Education\t-\t-/+\t+\t-\t-\t+\t-")
 
 
@@ -111,6 +111,11 @@ def test_wide_encodings_are_told_by_their_byte_order_mark(encoding):
     [
         ("Le café de la république a été fermé à midi; l'été, il était très fréquenté. ", "cp1252"),
         ("Zakon je usvojen, a Vlada Crne Gore i Srbije će češće sarađivati. Šta žele građani? ", "cp1250"),
+        ("El señor Núñez informó al año siguiente.", "cp1252"),
+        ("Strategy cost €5 million – the ‘plan’ in A Coruña", "cp1252"),
+        ("Peña", "cp1252"),
+        ("L'été à Genève.", "cp1252"),
+        ("国家网络安全战略已经通过，各部门应当加强合作。", "gb18030"),
         ("Законот за информациска безбедност беше усвоен во Скопје. ", "cp1251"),
     ],
 )
@@ -255,6 +260,17 @@ def test_pdf_headings_are_found_though_no_blank_line_parts_them():
         "1.1 Albania",
         "1.2 Serbia",
     ]
+
+
+def test_pdf_hyphens_at_line_ends_stay_with_their_line_end():
+    document = read(make_pdf([["It is a well-", "known fact of the com-", "prehensive plan."]]), "a.pdf")
+    assert document.text == "It is a well-\nknown fact of the com-\nprehensive plan."
+
+
+def test_pdf_titles_that_programs_make_up_are_no_titles():
+    assert (
+        read(make_pdf([["Port report", "The harbour was closed."]], title="untitled"), "a.pdf").title == "Port report"
+    )
 
 
 def encrypted(password: str) -> bytes:

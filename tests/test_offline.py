@@ -48,6 +48,17 @@ def test_exporting_indexing_and_asking_open_no_socket(offline, tmp_path):
     assert "the ministry organized an international conference" in json.loads(done.stdout)["passages"][0]["text"]
 
 
+def test_the_runtime_leaves_nothing_for_its_maker(tmp_path, real_index):
+    """ONNX Runtime's telemetry is C++, past any block in Python: it would queue events in the user's cache folder."""
+    environment = {**os.environ, "HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    command = [sys.executable, "-m", "cyberqa", "--corpus", str(CORPUS), "--index", str(real_index), "ask", QUESTION]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    left = [file for folder in ("home", "cache") for file in (tmp_path / folder).rglob("*") if file.is_file()]
+    assert {file.parent.parent.name for file in left} == {"cyberqa"}, "the exported graph, and nothing else"
+
+
 def modules_after_asking(real_index, *more: str) -> set[str]:
     arguments = ["ask", "--corpus", str(CORPUS), "--index", str(real_index), QUESTION, *more]
     code = f"import sys; from cyberqa.cli import run; code = run({arguments!r}); "

@@ -49,6 +49,11 @@ def test_what_is_wrong_is_named_with_what_was_expected(tmp_path, toml, message):
         load(tmp_path, toml)
 
 
+def test_a_variable_that_sets_nothing_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="unknown setting 'chunk_size_char' in the environment"):
+        load(tmp_path, CYBERQA_CHUNK_SIZE_CHAR="500")
+
+
 def test_the_nearest_known_setting_is_named(tmp_path):
     with pytest.raises(SettingsError) as caught:
         load(tmp_path, 'corpsu = "x"')

@@ -140,14 +140,15 @@ def split_sentences(text: str, block: Block) -> list[Span]:
         cuts = {match.end() if cut and (match := _LEADING_MARKS.match(body, cut)) else cut for cut in cuts}
     ordered = sorted(cut for cut in cuts if cut < len(body))
     pieces = zip(ordered, [*ordered[1:], len(body)], strict=True)
-    return [span for first, last in pieces if (span := _trim(text, start + first, start + last))]
+    blank = "\n\r " if block.kind is BlockKind.TABLE else None  # a leading tab is an empty first cell
+    return [span for first, last in pieces if (span := _trim(text, start + first, start + last, blank))]
 
 
-def _trim(text: str, start: int, end: int) -> Span | None:
+def _trim(text: str, start: int, end: int, blank: str | None = None) -> Span | None:
     piece = text[start:end]
     if not piece.strip():
         return None
-    return Span(start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip()))
+    return Span(start + len(piece) - len(piece.lstrip(blank)), end - len(piece) + len(piece.rstrip()))
 
 
 def _units(text: str, block: Block, count_tokens: CountTokens, room: int) -> list[_Unit]:

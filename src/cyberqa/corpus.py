@@ -35,12 +35,13 @@ def list_files(corpus: Path, exclude: Sequence[str] = ()) -> dict[str, Path]:
             hint="put your reports into a folder and name it with --corpus DIR",
         )
     files = {path.relative_to(corpus).as_posix(): path for path in _walk(corpus)}
-    return {
-        id_: files[id_]
-        for id_ in sorted(files)
-        if not any(fnmatch.fnmatchcase(id_, glob) for glob in exclude)
-        and not any(fnmatch.fnmatchcase(id_, glob) for glob in _NOT_DOCUMENTS_AT_ROOT)
-    }
+    return {id_: files[id_] for id_ in sorted(files) if not is_excluded(id_, exclude)}
+
+
+def is_excluded(id_: str, exclude: Sequence[str] = ()) -> bool:
+    """Whether a name is no document's: a dot file, one of those at the root that are about the corpus, or excluded."""
+    is_hidden = any(part.startswith(".") for part in id_.split("/"))
+    return is_hidden or any(fnmatch.fnmatchcase(id_, glob) for glob in (*exclude, *_NOT_DOCUMENTS_AT_ROOT))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -52,6 +53,12 @@ def _walk(folder: Path) -> Iterator[Path]:
                 yield from _walk(Path(entry.path))
             elif entry.is_file() or entry.is_symlink():
                 yield Path(entry.path)
+
+
+def document_id(corpus: Path, name: str) -> str:
+    """Return the id that a user means who typed an id or the path of a file in the corpus folder."""
+    path = Path(os.path.abspath(name))  # noqa: PTH100 - links stay as they are
+    return path.relative_to(corpus).as_posix() if path.is_relative_to(corpus) and path.exists() else name
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def _build(
             f"no documents in {settings.corpus}",
             hint="put reports into it: .txt, .md, .rst, .csv or .pdf files",
         )
-    on_progress(Progress("preparing the model"))
+    on_progress(Progress("preparing the model (15 s the first time)"))
     encoder = encoder or load_encoder(settings)
     state = IndexState.take(settings)
     recipe = Recipe(encoder.info, _chunking_rules(settings), _tool_versions(), _describe(state, sources))
@@ -260,11 +260,8 @@ class _Build:
             except DocumentError as error:
                 self.failures[_printable(id_)] = error.message
             else:
-                notes = document.warnings
-                if document.encoding not in (None, "utf-8"):
-                    notes = (*notes, f"read as {document.encoding}, not UTF-8")
-                if notes:
-                    self.warnings[id_] = notes
+                if document.warnings:
+                    self.warnings[id_] = document.warnings
                 yield self._index(document, cache)
             self._done += 1
             self._bytes_done += self._state[id_].size_bytes
@@ -340,7 +337,7 @@ def add_documents(
     if len(set(targets.values())) < len(targets):
         raise UsageError("two of the files have the same name; add them one at a time under different names")
     for path, target in targets.items():
-        _check_addable(path, target, force)
+        _check_addable(path, target, settings, force)
     settings.corpus.mkdir(parents=True, exist_ok=True)
     for path, target in targets.items():
         if not _is_same(path, target):
@@ -348,10 +345,15 @@ def add_documents(
     return build_index(settings, on_progress=on_progress)
 
 
-def _check_addable(path: Path, target: Path, force: bool) -> None:
+def _check_addable(path: Path, target: Path, settings: Settings, force: bool) -> None:
     if not path.is_file():
         found = "a folder" if path.is_dir() else "nothing"
         raise CorpusError(f"{path}: expected a file, found {found} there", hint="name the files to add")
+    if corpus.is_excluded(path.name, settings.exclude):
+        raise CorpusError(
+            f"{path} cannot be added: files named {path.name!r} are no documents here",
+            hint="rename it, or look at the setting exclude",
+        )
     try:
         reader_for(path.name)
     except DocumentError as error:
@@ -382,6 +384,7 @@ def remove_documents(
         CorpusError: an id that is not in the corpus, or the last documents. Nothing has been deleted then.
     """
     files = corpus.list_files(settings.corpus, settings.exclude)
+    ids = [corpus.document_id(settings.corpus, name) for name in ids]
     for id_ in ids:
         if id_ not in files:
             raise CorpusError(f"no document {id_!r} in {settings.corpus}", hint=corpus.nearest_hint(id_, list(files)))

@@ -80,7 +80,7 @@ def _rounded(value: Any) -> Any:
 def answer_text(answer: Answer) -> str:
     """Return an answer for a pipe: the exact text of each passage between a citation and its answering sentence."""
     blocks = [
-        f"{passage.rank}. {cite(passage)}\n\n{passage.text}\n\n   answering: {passage.highlight.text}\n"
+        f"{passage.rank}. {cite(passage)}\n\n{passage.text}\n\n   highlight: {passage.highlight.text}\n"
         for passage in answer.passages
     ]
     return "\n".join(blocks) if blocks else "No passages.\n"

@@ -59,7 +59,7 @@ def load_settings(
     if file is not None:
         settings = _apply(settings, _read_file(file), base=file.parent, origin=str(file))
     from_env = {
-        f.name: environ[ENV_PREFIX + f.name.upper()] for f in fields(Settings) if ENV_PREFIX + f.name.upper() in environ
+        name.removeprefix(ENV_PREFIX).lower(): value for name, value in environ.items() if name.startswith(ENV_PREFIX)
     }
     settings = _apply(settings, from_env, base=cwd, origin="the environment")
     given = {key: value for key, value in (overrides or {}).items() if value is not None}

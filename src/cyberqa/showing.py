@@ -37,6 +37,7 @@ def show_document(
     """
     generation = Generation.open_current(settings.index)
     known = generation.document_ids()
+    id_ = corpus.document_id(settings.corpus, id_)
     if id_ not in known:
         raise CorpusError(f"no document {id_!r} in the index", hint=corpus.nearest_hint(id_, known))
     document = generation.document(id_)

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,7 +99,7 @@ def batch(
             except CyberqaError as error:
                 failed += 1
                 render.error_message(UsageError(f"{questions}, line {number}: {error.message}", hint=error.hint))
-                body = render.error_json(error, line=number)
+                body = {**_given_id(line), **render.error_json(error, line=number)}
             write(render.dump_json(body, indent=None) + "\n")
     if failed:
         raise typer.Exit(EXIT_FAILED)
@@ -122,6 +122,17 @@ def _input_lines(questions: Path) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
+def _given_id(line: str) -> dict[str, Any]:
+    """Return the id of a line that cannot be asked, where it has one."""
+    import json
+
+    with suppress(ValueError):
+        entry = json.loads(line)
+        if isinstance(entry, dict) and "id" in entry:
+            return {"id": entry["id"]}
+    return {}
+
+
 def _batch_entry(line: str) -> dict[str, Any]:
     import json
 
@@ -141,6 +152,10 @@ def _output(path: Path | None) -> Iterator[Callable[[str], object]]:
     if path is None:
         yield write
         return
+    if not path.parent.is_dir():
+        raise CorpusError(
+            f"{path} cannot be written: there is no folder {path.parent}", hint="make it, or name another"
+        )
     scratch = path.with_name(f".{path.name}-{os.getpid()}")
     try:
         with scratch.open("w", encoding="utf-8", newline="\n") as file:

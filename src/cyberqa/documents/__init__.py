@@ -60,6 +60,7 @@ def read_document(id_: str, data: bytes, metadata: Metadata | None = None) -> Do
     reading = pdf.read_pdf(data) if reader == pdf.READER else text.read_text(data, PurePosixPath(id_).suffix.lower())
     if all(block.kind in (BlockKind.HEADING, BlockKind.CONTENTS) for block in reading.blocks):
         raise DocumentError("it holds no running text, only headings or nothing at all")
+    doubts = [] if reading.encoding in (None, "utf-8") else [f"read as {reading.encoding}, not UTF-8"]
     return Document(
         id=id_,
         title=metadata.title or reading.title or _title(reading, id_),
@@ -72,7 +73,7 @@ def read_document(id_: str, data: bytes, metadata: Metadata | None = None) -> Do
         has_lines=reading.has_lines,
         encoding=reading.encoding,
         metadata=metadata,
-        warnings=reading.warnings,
+        warnings=(*reading.warnings, *doubts),
     )
 
 
@@ -80,4 +81,5 @@ def _title(reading: Reading, id_: str) -> str:
     first_heading = next((heading_text(reading.text, b) for b in reading.blocks if b.kind is BlockKind.HEADING), "")
     first_line = next((line.text for line in iter_lines(reading.text) if not line.is_blank), "")
     found = first_heading or first_line
-    return found if found and len(found) <= MAX_TITLE_CHARS else PurePosixPath(id_).stem
+    is_title = 0 < len(found) <= MAX_TITLE_CHARS and not id_.lower().endswith(".csv")  # whose first line is a header
+    return found if is_title else PurePosixPath(id_).stem

@@ -13,6 +13,8 @@ from cyberqa.types import Page, Span
 READER = "pdf/1"
 SUFFIXES = (".pdf",)
 
+_NO_TITLES = ("", "untitled", "(anonymous)", "(unspecified)")  # what programs write when nobody gave one
+
 PAGE_BREAK = "\n\f"
 """Stands between two pages in the canonical text, and belongs to neither."""
 
@@ -20,7 +22,7 @@ PAGE_BREAK = "\n\f"
 def read_pdf(data: bytes) -> Reading:
     """Extract the text of a PDF.
 
-    Line ends become LF; U+0000 is dropped. Nothing else is changed yet.
+    Line ends become LF, also behind a hyphen; U+0000 is dropped. Nothing else is changed.
 
     Raises:
         DocumentError: not a PDF, damaged beyond reading, locked by a password, or without any text.
@@ -72,7 +74,9 @@ def _page_texts(data: bytes) -> tuple[list[str], list[str]]:
 
 
 def _normalised(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").replace("\f", "\n")
+    # pdfium writes U+0002 for a hyphen at a line's end, and swallows the line's end.
+    text = text.replace("\x02", "-\n").replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\x00", "").replace("\f", "\n")
 
 
 def _metadata(data: bytes, pages: int) -> tuple[str | None, list[str | None]]:
@@ -87,7 +91,8 @@ def _metadata(data: bytes, pages: int) -> tuple[str | None, list[str | None]]:
         if reader.is_encrypted:
             reader.decrypt("")
         raw = reader.metadata.title if reader.metadata else None
-        title = " ".join(str(raw).split()) or None if raw else None
+        words = " ".join(str(raw or "").split())
+        title = None if words.casefold() in _NO_TITLES else words
         labels: list[str | None] = list(reader.page_labels)
     except Exception:
         return None, [None] * pages

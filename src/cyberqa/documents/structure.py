@@ -46,7 +46,7 @@ class Line:
 def iter_lines(text: str, start: int = 0, end: int | None = None) -> Iterator[Line]:
     """Yield the lines of ``text[start:end]``; a line ends at LF, CRLF or a lone CR and at nothing else.
 
-    White space at both ends of a line is outside its span.
+    White space at both ends of a line is outside its span, but for the tabs that lead a row of a table.
     """
     end = len(text) if end is None else end
     position = start
@@ -61,6 +61,8 @@ def _trimmed(raw: str, position: int) -> Line:
     visible = raw
     while visible != (shorter := visible.strip().strip(_BLANK)):
         visible = shorter
+    if visible.count("\t") and (cells := re.search(r"\t+\Z", raw[: raw.find(visible)])):
+        visible = cells.group() + visible  # an empty first cell: without it every column would shift
     offset = raw.find(visible) if visible else 0
     return Line(Span(position + offset, position + offset + len(visible)), visible)
 
