@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from cyberqa.cli import app
 
-COMMANDS = ("ask", "batch", "index", "add", "remove", "show", "status")
+COMMANDS = ("ask", "batch", "index", "add", "remove", "show", "status", "eval")
+EVAL_COMMANDS = ("check", "run", "compare", "gate", "report", "export")
 HEAD = """# Commands
 
 Made from `--help` by `make docs`; a test fails when it is out of date.
@@ -19,7 +20,7 @@ def main() -> None:
     """Render every command's help at a fixed width."""
     os.environ["COLUMNS"] = "100"
     parts = [HEAD]
-    for command in ("", *COMMANDS):
+    for command in ("", *COMMANDS, *(f"eval {name}" for name in EVAL_COMMANDS)):
         words = [*command.split(), "--help"]
         shown = CliRunner().invoke(app, words, prog_name="cyberqa").output.rstrip()
         parts.append(f"## cyberqa {command}".rstrip() + f"\n\n```text\n{shown}\n```\n")

@@ -155,6 +155,22 @@ def test_footnote_marks_stay_with_the_sentence_before_them():
     ]
 
 
+def test_many_footnote_marks_do_not_take_for_ever():
+    text = "Some text here." + "¹" * 5000 + "x and more words."
+    assert "".join(sentences(text)).replace(" ", "") == text.replace(" ", "")
+
+
+def test_pieces_that_count_more_together_than_apart_stay_apart():
+    """A run of characters cut inside a word may join into other tokens: the window holds all the same."""
+
+    class Joining(FakeEncoder):
+        def count_tokens(self, text):
+            return len(text) // 10 + (20 if len(text) > 400 else 0)
+
+    document = read("x" * 3000 + " " + "word " * 200)
+    assert_chunks_hold(document, chunks_of(document, Joining(), 900), Joining())
+
+
 def test_items_of_a_list_and_rows_of_a_table_stand_alone():
     assert sentences("- one thing\n- another\n  goes on\n- third", BlockKind.LIST) == [
         "- one thing",

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -293,6 +294,7 @@ def test_show_prints_a_page(settings, capsys):
         (["diplomacy"], 1, "did you mean 'albania-cyber-diplomacy.txt'?"),
         (["albania-cyber-diplomacy.txt", "--span", "5"], 2, "--span: expected two numbers"),
         (["albania-cyber-diplomacy.txt", "--span", "9:5"], 2, "--span: expected two numbers"),
+        (["albania-cyber-diplomacy.txt", "--span", "0:" + "9" * 5000], 2, "--span: expected two numbers"),
         (["albania-cyber-diplomacy.txt", "--span", "0:99999"], 1, "has characters 0 to 3086"),
         (["albania-cyber-diplomacy.txt", "--lines", "0:5"], 2, "--lines: expected two numbers from 1"),
         (["albania-cyber-diplomacy.txt", "--lines", "1:99"], 1, "has lines 1 to 16"),
@@ -372,7 +374,7 @@ def test_settings_that_do_not_exist_are_wrong_usage(tmp_path, capsys):
 def test_help_names_every_command_with_an_example(capsys):
     assert run_cli("--help") == 0
     out = capsys.readouterr().out
-    commands = ("ask", "batch", "index", "add", "remove", "show", "status")
+    commands = ("ask", "batch", "index", "add", "remove", "show", "status", "eval")
     for command in commands:
         assert f"\n  {command} " in out
         assert run_cli(command, "--help") == 0
@@ -402,6 +404,55 @@ def test_a_full_disk_and_a_closed_pipe_are_no_traceback(real):
     line = f"{sys.executable} -m cyberqa show western-balkans-cybersecurity.txt {' '.join(real)} | head -c 10"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_closed_streams_are_no_traceback(real):
+    line = f"{sys.executable} -m cyberqa {' '.join(real)} ask {{}}"
+    for arguments, code in (("<&-", 2), ("- <&-", 2), ("port >&-", 0), ("port --json > /dev/full", 1)):
+        done = subprocess.run(["bash", "-c", line.format(arguments)], capture_output=True, text=True, check=False)
+        assert done.returncode == code, arguments
+        assert "Traceback" not in done.stderr
+
+
+def test_a_batch_writes_to_what_is_no_regular_file_and_does_not_replace_it(real, tmp_path):
+    (tmp_path / "q.jsonl").write_text('{"id": 1, "question": "NATO"}\n')
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "target.jsonl")
+    assert run_cli("batch", tmp_path / "q.jsonl", "--output", "/dev/null", *real) == 0
+    assert Path("/dev/null").is_char_device()
+    assert run_cli("batch", tmp_path / "q.jsonl", "--output", tmp_path / "link.jsonl", *real) == 0
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert (tmp_path / "target.jsonl").is_file()
+    assert run_cli("batch", tmp_path / "q.jsonl", "--output", tmp_path, *real) == 1
+
+
+def test_the_oddest_lines_of_a_batch_cost_one_line_each(real, tmp_path, capsys):
+    odd = [
+        '{"id": NaN, "question": "x"}',
+        '{"id": 1e999, "question": "x"}',
+        "[" * 100_000,
+        '{"id": "\\ud800", "question": "x"}',
+    ]
+    (tmp_path / "q.jsonl").write_text("\n".join([*odd, '{"id": 5, "question": "NATO"}']), "utf-8")
+    assert run_cli("batch", tmp_path / "q.jsonl", "--output", tmp_path / "run.jsonl", *real) == 1
+    written = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text("utf-8").splitlines()]
+    assert [entry["schema"].split("/")[0] for entry in written] == ["cyberqa.error"] * 4 + ["cyberqa.answer"]
+
+
+def test_a_disk_without_space_is_said_in_words(settings, monkeypatch, capsys):
+    from cyberqa.index import writing
+
+    def full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(writing, "_insert_document", full)
+    assert run_cli("index", "--corpus", settings.corpus, "--index", settings.index) == 1
+    assert "cannot be written (database or disk is full)\n  free some space" in capsys.readouterr().err
+
+
+def test_removing_a_document_named_twice_removes_it_once(here, capsys):
+    run_cli("index")
+    assert run_cli("remove", "albania-cyber-diplomacy.txt", "corpus/albania-cyber-diplomacy.txt") == 0
+    assert len(list((here / "corpus").glob("*.txt"))) == 4
 
 
 def on_a_terminal(*arguments: str, columns: int = 80) -> str:

@@ -143,7 +143,7 @@ def test_a_folded_place_maps_back_to_where_it_was_taken_from(text, data):
 def test_check_names_what_is_wrong(tmp_path, change, message):
     entry = {
         "id": "x", "question": "who", "kind": "factoid", "answerable": True, "short_answers": ["USAID"],
-        "evidence": [{"doc": "western-balkans-cybersecurity.txt", "quote": "with the support of the USAID's Albanian Cyber"}],
+        "evidence": [{"doc": BALKANS, "quote": "with the support of the USAID's Albanian Cyber"}],
     }  # fmt: skip
     file = tmp_path / "gold.jsonl"
     file.write_text(json.dumps(entry), "utf-8")
@@ -357,7 +357,8 @@ def answers_of(result) -> dict:
             "passages": [
                 {
                     "citation": {"document": p["doc"]}, "score": p["score"], "text": p["text"],
-                    "location": {"start": p["spans"][0][0], "end": p["spans"][0][1]}, "highlight": {"text": p["highlight"]},
+                    "location": {"start": p["spans"][0][0], "end": p["spans"][0][1]},
+                    "highlight": {"text": p["highlight"]},
                 }
                 for p in row["passages"]
             ]

@@ -14,7 +14,7 @@ from conftest import ROOT
 PACKAGE = ROOT / "src" / "cyberqa"
 ROOMS = [
     "types", "errors", "settings", "location", "corpus", "documents", "chunking", "embedding", "index", "ingest",
-    "retrieval", "answering", "session", "showing", "evaluation", "render", "cli",
+    "editing", "retrieval", "answering", "session", "showing", "evaluation", "render", "cli",
 ]  # fmt: skip
 NEVER_AT_THE_TOP = ("torch", "transformers", "sentence_transformers", "rich", "nupunkt", "pypdf", "pypdfium2")
 

@@ -259,7 +259,7 @@ def test_a_missing_or_empty_corpus_is_named(settings, tmp_path, folder):
 def test_a_file_name_that_is_not_utf8_is_named_and_left_out(settings):
     Path(str(settings.corpus).encode().decode() + "/bad\udcff.txt").write_text("Text of it.", "utf-8")
     report = build(settings)
-    assert report.failures == {"bad\ufffd.txt": "its name is not UTF-8; rename it"}
+    assert report.failures == {"bad\\xff.txt": "its name is not UTF-8; rename it"}
     assert report.documents == 2
 
 
@@ -316,6 +316,125 @@ def test_a_missing_file_is_refused_in_words_and_mended_by_rebuild(settings, name
     assert Session.open(replace(settings, model="fake"), FakeEncoder()).ask("alpha").passages
 
 
+@pytest.mark.parametrize("name", ["chunks.faiss", "corpus.sqlite", "sentences.npy", "postings.npy", "manifest.json"])
+def test_a_file_cut_short_is_refused_in_words_and_mended_by_index(settings, name):
+    build(settings)
+    file = generation_folder(settings.index, current_generation(settings.index)) / name
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises((SearchIndexError, sqlite3.DatabaseError)):
+        Session.open(replace(settings, model="fake"), FakeEncoder()).ask("alpha")
+    build(settings)
+    assert Session.open(replace(settings, model="fake"), FakeEncoder()).ask("alpha").passages
+
+
+def test_an_altered_text_is_never_quoted(settings):
+    build(settings)
+    file = generation_folder(settings.index, current_generation(settings.index)) / "corpus.sqlite"
+    file.write_bytes(file.read_bytes().replace(b"nine members", b"five members"))
+    with pytest.raises(SearchIndexError, match=r"the text of alpha.txt in the index is damaged"):
+        Session.open(replace(settings, model="fake"), FakeEncoder()).ask("alpha")
+
+
+@pytest.mark.parametrize("broken", ['{"documents": null}', '{"files": null}', '{"failures": 5}', "[]", "{"])
+def test_a_manifest_of_another_shape_is_refused_in_words(settings, broken):
+    build(settings)
+    file = generation_folder(settings.index, current_generation(settings.index)) / MANIFEST_FILE
+    body = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps(body | json.loads(broken)) if broken[1:2] == '"' else broken, "utf-8")
+    with pytest.raises(SearchIndexError, match="is damaged"):
+        Generation.open_current(settings.index)
+    build(settings)
+    assert Generation.open_current(settings.index).manifest.chunks == 2
+
+
+def test_a_damaged_state_or_cache_is_mended_by_index(settings):
+    settings = replace(settings, model="fake")
+    build(settings)
+    (settings.index / "state.json").write_text('{"files": [], "settings": []}')
+    assert Session.open(settings, FakeEncoder()).changes is None
+    (settings.index / ingest.CACHE_FILE).write_bytes(b"nonsense" * 1000)
+    report = build(settings, rebuild=True)
+    assert report.warnings == {ingest.CACHE_FILE: ("it was damaged, and was begun anew",)}
+    assert report.embedded == 6
+    assert Session.open(settings, FakeEncoder()).changes == []
+
+
+def test_a_rebuild_leaves_a_whole_generation_where_it_is(settings):
+    """Somebody may be opening it: the same inputs give the same bytes, so there is nothing to replace."""
+    build(settings)
+    folder = generation_folder(settings.index, current_generation(settings.index))
+    before = folder.stat().st_ino
+    build(settings, rebuild=True)
+    assert folder.stat().st_ino == before
+    assert [f.name for f in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_limit_that_was_raised_lets_the_document_in(settings):
+    (settings.corpus / "large.txt").write_text("A long text.\n\n" * 80_000, "utf-8")
+    assert "over the limit of 1 MB" in build(replace(settings, max_file_mb=1)).failures["large.txt"]
+    tiny = replace(settings, exclude=("alpha.txt", "beta.txt"), max_file_mb=2)
+    assert Settings().max_file_mb > 2
+    (settings.corpus / "large.txt").write_text("A long text.\n\n" + " " * 1_100_000 + "The end.", "utf-8")
+    assert build(tiny).failures == {}
+
+
+def test_a_file_that_changes_or_goes_while_it_is_indexed_stops_the_build(settings):
+    for change in (lambda file: file.write_text("Other text.", "utf-8"), lambda file: file.unlink()):
+        (settings.corpus / "zeta.txt").write_text("Zeta report\n\nText of it.\n", "utf-8")
+        started = []
+
+        def meddle(step, change=change, started=started):
+            if step.stage == "indexing" and not started:
+                started.append(step)
+                change(settings.corpus / "zeta.txt")
+
+        with pytest.raises(CorpusError, match=r"zeta.txt changed while it was being indexed"):
+            build(settings, on_progress=meddle)
+        build(settings)
+
+
+def test_a_file_that_comes_while_it_is_indexed_makes_the_index_stale(settings):
+    settings = replace(settings, model="fake")
+
+    def meddle(step):
+        if step.stage == "indexing":
+            (settings.corpus / "new.txt").write_text("New text.", "utf-8")
+
+    assert build(settings, on_progress=meddle).documents == 2
+    assert Session.open(settings, FakeEncoder()).changes == ["new.txt"]
+    assert build(settings).documents == 3
+
+
+def test_a_fault_of_ours_costs_one_document_only(settings, monkeypatch):
+    whole = ingest.chunking.chunk_document
+
+    def faulty(document, **options):
+        if document.id == "alpha.txt":
+            raise ZeroDivisionError("a fault")
+        return whole(document, **options)
+
+    monkeypatch.setattr(ingest.chunking, "chunk_document", faulty)
+    report = build(settings)
+    assert report.failures == {"alpha.txt": "reading it failed unexpectedly (ZeroDivisionError: a fault)"}
+    assert report.documents == 1
+
+
+def test_sources_for_a_file_that_is_not_there_are_named(settings):
+    (settings.corpus / "sources.toml").write_text('["gone.txt"]\nyear = 2019\n', "utf-8")
+    assert build(settings).warnings == {"sources.toml": ("it describes 'gone.txt', which is not there",)}
+
+
+def test_pipes_and_links_in_the_corpus_are_named_and_cost_only_themselves(settings):
+    settings = replace(settings, model="fake")
+    import os
+
+    os.mkfifo(settings.corpus / "pipe.txt")
+    (settings.corpus / "loop.txt").symlink_to("loop.txt")
+    report = build(settings)
+    assert set(report.failures) == {"pipe.txt", "loop.txt"}
+    assert Session.open(settings, FakeEncoder()).changes == []
+
+
 def test_nothing_in_an_index_is_unpickled(settings):
     build(settings)
     target = generation_folder(settings.index, current_generation(settings.index)) / "postings.npy"
@@ -355,7 +474,8 @@ def test_files_of_a_generation_carry_their_digests(settings):
     folder = generation_folder(settings.index, generation.manifest.generation)
     assert {f.name for f in folder.iterdir()} == {*generation.manifest.files, MANIFEST_FILE}
     for name, digest in generation.manifest.files.items():
-        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+        content = (folder / name).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (digest.size_bytes, digest.sha256)
 
 
 def test_database_and_vectors_can_be_read_by_anybody_else(settings):

@@ -42,6 +42,9 @@ def test_the_file_is_found_upwards_and_its_paths_are_its_own(tmp_path):
         ("exclude = [1]", "a list of globs"),
         ("model = 3", "expected text"),
         ("corpus = 3", "expected a path"),
+        ('corpus = "a\\u0000b"', "expected a path"),
+        ('corpus = "~nosuchuser/x"', "expected"),
+        ("chunk_size_chars = " + "9" * 5000, "cannot be read as TOML"),
     ],
 )
 def test_what_is_wrong_is_named_with_what_was_expected(tmp_path, toml, message):

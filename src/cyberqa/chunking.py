@@ -22,7 +22,9 @@ _TRAIL_SHARE = 0.25  # of the encoder's window; a longer title and trail lose th
 
 CountTokens = Callable[[str], int]
 
-_MARK = r"(?:[⁰¹²³⁴⁵⁶⁷⁸⁹]+|\[\s*\w{1,3}\s*\])"
+_MARK = (
+    r"(?:[⁰¹²³⁴⁵⁶⁷⁸⁹]|\[\s*\w{1,3}\s*\])"  # one, and no repetition inside: repeated twice it would backtrack for ever
+)
 _LEADING_MARKS = re.compile(rf"(?:{_MARK}\s*)+")
 _MARKED_END = re.compile(rf"[.!?…][\"”’»)]*\s?{_MARK}+\s+(?=[\"“‘«(]?[^\W\d_a-z])")
 
@@ -54,10 +56,12 @@ def chunk_document(
     for section, blocks in _segments(document):
         room = window_tokens - count_tokens(trail_text(document.title, section, count_tokens, window_tokens))
         units = [unit for block in blocks for unit in _units(document.text, block, count_tokens, room)]
+        ends = [block.span.end for block in blocks]
         for group in _pack(units, size_chars, room):
-            span = Span(group[0].span.start, group[-1].span.end)
-            kind = next(block.kind for block in blocks if block.span.end > span.start)
-            chunks.append(Chunk(document.id, kind, span, section, tuple(unit.span for unit in group)))
+            for part in _within_room(document.text, group, count_tokens, room):
+                span = Span(part[0].span.start, part[-1].span.end)
+                kind = blocks[bisect.bisect_right(ends, span.start)].kind
+                chunks.append(Chunk(document.id, kind, span, section, tuple(unit.span for unit in part)))
     return chunks
 
 
@@ -220,6 +224,13 @@ def _pack(units: Sequence[_Unit], size_chars: int, room: int) -> list[list[_Unit
         groups.append(list(units[cut_before[stop] : stop]))
         stop = cut_before[stop]
     return groups[::-1]
+
+
+def _within_room(text: str, group: list[_Unit], count_tokens: CountTokens, room: int) -> list[list[_Unit]]:
+    """Take a chunk apart that counts more whole than in parts: pieces that were cut inside a word join otherwise."""
+    if len(group) == 1 or count_tokens(text[group[0].span.start : group[-1].span.end]) <= room:
+        return [group]
+    return [[unit] for unit in group]
 
 
 def _cost(units: Sequence[_Unit], stop: int, length: int, size_chars: int) -> float:

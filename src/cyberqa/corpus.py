@@ -9,50 +9,63 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from cyberqa.errors import CorpusError
+from cyberqa.settings import Settings
 from cyberqa.types import Metadata
 
 SOURCES_FILE = "sources.toml"
 _NOT_DOCUMENTS_AT_ROOT = (SOURCES_FILE, "README*", "NOTICE*")
 
 
-def list_files(corpus: Path, exclude: Sequence[str] = ()) -> dict[str, Path]:
-    """Return document id -> file of everything in ``corpus`` that may be a document, sorted by id.
+def list_files(settings: Settings) -> dict[str, Path]:
+    """Return document id -> path of everything in the corpus folder that may be a document, sorted by id.
 
-    Left out are dot files and folders; at the root ``sources.toml``, ``README*`` and ``NOTICE*``; and ids that a
-    glob of ``exclude`` matches. Links to folders are not followed. A name that is not UTF-8 keeps its undecodable
-    bytes as surrogates, for the reader to refuse.
+    Left out are dot files and folders, the index folder where it lies inside, and what :func:`is_excluded` names. Links
+    to folders are not followed. A name that is not UTF-8 keeps its undecodable bytes as surrogates, for the reader to
+    refuse; so do pipes, devices and links to them.
 
     Raises:
-        CorpusError: no such folder.
+        CorpusError: no such folder, or a folder in it that cannot be listed.
     """
+    corpus = settings.corpus
     if not corpus.is_dir():
         found = "a file" if corpus.exists() else "nothing"
         raise CorpusError(
             f"corpus folder {corpus} expected, found {found} there",
             hint="put your reports into a folder and name it with --corpus DIR",
         )
-    files = {path.relative_to(corpus).as_posix(): path for path in _walk(corpus)}
-    return {id_: files[id_] for id_ in sorted(files) if not is_excluded(id_, exclude)}
+    files = {path.relative_to(corpus).as_posix(): path for path in _walk(corpus, settings.index)}
+    return {id_: files[id_] for id_ in sorted(files) if not is_excluded(id_, settings.exclude)}
 
 
 def is_excluded(id_: str, exclude: Sequence[str] = ()) -> bool:
     """Whether a name is no document's: a dot file, one of those at the root that are about the corpus, or excluded."""
     is_hidden = any(part.startswith(".") for part in id_.split("/"))
-    return is_hidden or any(fnmatch.fnmatchcase(id_, glob) for glob in (*exclude, *_NOT_DOCUMENTS_AT_ROOT))
+    globs = exclude if "/" in id_ else (*exclude, *_NOT_DOCUMENTS_AT_ROOT)
+    return is_hidden or any(fnmatch.fnmatchcase(id_, glob) for glob in globs)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    with os.scandir(folder) as entries:
+def _walk(corpus: Path, index: Path) -> Iterator[Path]:
+    folders = [corpus]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            raise CorpusError(
+                f"folder {folder} cannot be listed ({error.strerror})", hint="mend its permissions"
+            ) from error
         for entry in entries:
-            if entry.name.startswith("."):
+            path = Path(entry.path)
+            if entry.name.startswith(".") or path == index:
                 continue
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(entry.path))
-            elif entry.is_file() or entry.is_symlink():
-                yield Path(entry.path)
+                folders.append(path)
+            else:
+                yield path
 
 
 def document_id(corpus: Path, name: str) -> str:
@@ -74,6 +87,8 @@ def file_state(path: Path) -> FileState:
     """Return the present state of a file, reading all of it."""
     try:
         stat = path.stat()
+        if not S_ISREG(stat.st_mode):  # opening a pipe would wait for ever
+            return FileState(0, 0, None)
         with path.open("rb") as file:
             return FileState(stat.st_size, stat.st_mtime_ns, hashlib.file_digest(file, "sha256").hexdigest())
     except OSError:
@@ -82,23 +97,25 @@ def file_state(path: Path) -> FileState:
 
 def has_changed(path: Path, known: FileState) -> bool:
     """Whether a file is another than it was. It is read only where its time has moved and its size has not."""
+    if known.sha256 is None:
+        return file_state(path).sha256 is not None
     try:
         stat = path.stat()
     except OSError:
-        return known.sha256 is not None
+        return True
     if stat.st_size != known.size_bytes:
         return True
     return stat.st_mtime_ns != known.mtime_ns and file_state(path).sha256 != known.sha256
 
 
-def watched_files(corpus: Path, exclude: Sequence[str] = ()) -> dict[str, Path]:
+def watched_files(settings: Settings) -> dict[str, Path]:
     """Return everything whose change makes an index stale: the documents and ``sources.toml``.
 
     Raises:
-        CorpusError: no such folder.
+        CorpusError: see :func:`list_files`.
     """
-    sources = corpus / SOURCES_FILE
-    return list_files(corpus, exclude) | ({SOURCES_FILE: sources} if sources.is_file() else {})
+    sources = settings.corpus / SOURCES_FILE
+    return list_files(settings) | ({SOURCES_FILE: sources} if sources.is_file() else {})
 
 
 def read_sources(corpus: Path) -> dict[str, Metadata]:
@@ -114,15 +131,16 @@ def read_sources(corpus: Path) -> dict[str, Metadata]:
         return {}
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CorpusError(f"{file} cannot be read as TOML: {error}", hint=f"mend or remove {file}") from error
     return {id_: _metadata(id_, table, file) for id_, table in tables.items()}
 
 
+_MAX_YEAR = 9999
 _TYPES: Mapping[str, tuple[type, str]] = {
     "title": (str, "text"),
     "publisher": (str, "text"),
-    "year": (int, "a whole number"),
+    "year": (int, "a year"),
     "language": (str, "text"),
     "source": (str, "text"),
     "tags": (list, "a list of texts"),
@@ -140,6 +158,8 @@ def _metadata(id_: str, table: Any, file: Path) -> Metadata:
             )
         expected, words = _TYPES[key]
         is_right = isinstance(value, expected) and not isinstance(value, bool)
+        if key == "year" and is_right:
+            is_right = 0 <= value <= _MAX_YEAR
         if not is_right or (key == "tags" and not all(isinstance(tag, str) for tag in value)):
             raise CorpusError(f"{file}: {key} of {id_!r}: expected {words}, found {value!r}", hint=hint)
     values: dict[str, Any] = {**table, "tags": tuple(table.get("tags", ()))}

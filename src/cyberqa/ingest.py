@@ -1,9 +1,9 @@
 """Makes the index agree with the corpus: the only writer. Compares, reads, chunks, embeds, publishes."""
 
 import contextlib
+import hashlib
 import importlib.metadata
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,11 +17,11 @@ from filelock import FileLock, Timeout
 from cyberqa import chunking, corpus
 from cyberqa.documents import load_bytes, read_document, reader_for
 from cyberqa.embedding import Encoder, load_encoder
-from cyberqa.errors import CorpusError, DocumentError, SearchIndexError, UsageError
+from cyberqa.errors import CorpusError, CyberqaError, DocumentError, SearchIndexError
 from cyberqa.index.cache import VectorCache
 from cyberqa.index.manifest import Manifest, Recipe, current_generation, generation_folder
 from cyberqa.index.state import IndexState
-from cyberqa.index.writing import IndexedDocument, make_current, write_generation
+from cyberqa.index.writing import IndexedDocument, is_whole, make_current, write_generation
 from cyberqa.settings import Settings, load_settings
 from cyberqa.types import JSON, Chunk, Document, Matrix, Metadata, Vector
 
@@ -88,7 +88,7 @@ def build_index(
         ModelError: the model cannot be loaded.
         SearchIndexError: another builder holds the index for longer than ``settings.lock_timeout_s``.
     """
-    corpus.list_files(settings.corpus, settings.exclude)  # a missing corpus must not leave an index folder behind
+    corpus.list_files(settings)  # a missing corpus must not leave an index folder behind
     with _writer_lock(settings, on_progress):
         return _build(settings, encoder, rebuild, use_cache, on_progress)
 
@@ -96,26 +96,27 @@ def build_index(
 def _build(
     settings: Settings, encoder: Encoder | None, rebuild: bool, use_cache: bool, on_progress: OnProgress
 ) -> BuildReport:
-    files = corpus.list_files(settings.corpus, settings.exclude)
+    on_progress(Progress("preparing the model (15 s the first time)"))
+    encoder = encoder or load_encoder(settings)
+    state = IndexState.take(settings)  # one listing for all that follows: what comes later makes the index stale
     sources = corpus.read_sources(settings.corpus)
-    if not files:
+    if not state.documents():
         raise CorpusError(
             f"no documents in {settings.corpus}",
             hint="put reports into it: .txt, .md, .rst, .csv or .pdf files",
         )
-    on_progress(Progress("preparing the model (15 s the first time)"))
-    encoder = encoder or load_encoder(settings)
-    state = IndexState.take(settings)
-    recipe = Recipe(encoder.info, _chunking_rules(settings), _tool_versions(), _describe(state, sources))
+    recipe = Recipe(encoder.info, _rules(settings), _tool_versions(), _describe(state, sources))
     before = _previous_manifest(settings.index)
     manifest = None if rebuild or not use_cache else _finished_manifest(settings.index, recipe.generation)
-    build = _Build(settings, encoder, files, sources, state, on_progress)
+    build = _Build(settings, encoder, sources, state, on_progress)
     if manifest is None:
-        with VectorCache(settings.index / CACHE_FILE, encoder.info.identity) as cache:
+        with VectorCache(settings.index / CACHE_FILE, encoder.info.identity, encoder.info.dim) as cache:
             if not use_cache:
                 cache.clear()
             manifest = write_generation(settings.index, recipe, build.documents(cache), build.failures)
-    if len(manifest.failures) == len(files):
+            if cache.was_damaged:
+                build.warnings[CACHE_FILE] = ("it was damaged, and was begun anew",)
+    if len(manifest.failures) == len(recipe.documents):
         shutil.rmtree(generation_folder(settings.index, manifest.generation), ignore_errors=True)
         reasons = "; ".join(f"{id_}: {reason}" for id_, reason in sorted(manifest.failures.items()))
         raise CorpusError(
@@ -165,12 +166,12 @@ def _describe(state: IndexState, sources: Mapping[str, Metadata]) -> dict[str, J
 
 
 def _printable(id_: str) -> str:
-    """Replace bytes of a file name that are not UTF-8, so that it can be written down and named."""
-    return id_.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """Return an id that can be written down: bytes that are not UTF-8 become escapes."""
+    return id_.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _chunking_rules(settings: Settings) -> dict[str, str | int]:
-    return {"rules": CHUNKER, "size_chars": settings.chunk_size_chars}
+def _rules(settings: Settings) -> dict[str, str | int]:
+    return {"chunker": CHUNKER, "size_chars": settings.chunk_size_chars, "max_file_mb": settings.max_file_mb}
 
 
 def _tool_versions() -> dict[str, str]:
@@ -191,7 +192,7 @@ def _finished_manifest(index: Path, generation: str) -> Manifest | None:
         manifest = Manifest.load(folder)
     except SearchIndexError:
         return None
-    return manifest if all((folder / name).is_file() for name in manifest.files) else None
+    return manifest if is_whole(folder, manifest) else None
 
 
 @contextlib.contextmanager
@@ -233,17 +234,15 @@ class _Build:
         self,
         settings: Settings,
         encoder: Encoder,
-        files: Mapping[str, Path],
         sources: Mapping[str, Metadata],
         state: IndexState,
         on_progress: OnProgress,
     ) -> None:
         self.failures: dict[str, str] = {}
-        self.warnings: dict[str, tuple[str, ...]] = {}
+        self.warnings = _unused(sources, state)
         self.embedded = 0
         self._settings = settings
         self._encoder = encoder
-        self._files = files
         self._sources = sources
         self._state = state.documents()
         self._on_progress = on_progress
@@ -253,31 +252,47 @@ class _Build:
 
     def documents(self, cache: VectorCache) -> Iterator[IndexedDocument]:
         """Yield every document that can be read, sorted by id."""
-        for id_, path in self._files.items():
+        for id_ in self._state:
             self._tell()
             try:
-                document = self._read(id_, path)
+                document = self._read(id_)
+                chunks = self._cut(document)
             except DocumentError as error:
                 self.failures[_printable(id_)] = error.message
+            except CyberqaError:
+                raise
+            except Exception as error:  # a fault of ours, or of a library's: it must cost this document only
+                self.failures[_printable(id_)] = f"reading it failed unexpectedly ({type(error).__name__}: {error})"
             else:
                 if document.warnings:
                     self.warnings[id_] = document.warnings
-                yield self._index(document, cache)
+                yield self._index(document, chunks, cache)
             self._done += 1
             self._bytes_done += self._state[id_].size_bytes
 
-    def _read(self, id_: str, path: Path) -> Document:
-        document = read_document(id_, load_bytes(path, self._settings.max_file_mb), self._sources.get(id_))
-        if document.sha256 != self._state[id_].sha256:
-            raise DocumentError("it changed while it was being read; index again")
-        return document
+    def _read(self, id_: str) -> Document:
+        path, known = self._settings.corpus / id_, self._state[id_].sha256
+        try:
+            data = load_bytes(path, self._settings.max_file_mb)
+        except DocumentError:
+            if corpus.file_state(path).sha256 == known:
+                raise
+            data = b""
+        if known is not None and hashlib.sha256(data).hexdigest() != known:
+            # To leave it out would be a result that does not follow from the recipe.
+            raise CorpusError(f"{id_} changed while it was being indexed", hint="run: cyberqa index")
+        return read_document(id_, data, self._sources.get(id_))
 
-    def _index(self, document: Document, cache: VectorCache) -> IndexedDocument:
-        window = self._encoder.info.window_tokens
-        count = self._encoder.count_tokens
-        chunks = chunking.chunk_document(
-            document, size_chars=self._settings.chunk_size_chars, count_tokens=count, window_tokens=window
+    def _cut(self, document: Document) -> list[Chunk]:
+        return chunking.chunk_document(
+            document,
+            size_chars=self._settings.chunk_size_chars,
+            count_tokens=self._encoder.count_tokens,
+            window_tokens=self._encoder.info.window_tokens,
         )
+
+    def _index(self, document: Document, chunks: Sequence[Chunk], cache: VectorCache) -> IndexedDocument:
+        window, count = self._encoder.info.window_tokens, self._encoder.count_tokens
         trails = {
             section: chunking.trail_text(document.title, section, count, window)
             for section in {c.section for c in chunks}
@@ -305,7 +320,14 @@ class _Build:
 
     def _tell(self, bytes_more: float = 0.0) -> None:
         share = (self._bytes_done + bytes_more) / self._bytes
-        self._on_progress(Progress("indexing", self._done, len(self._files), self.embedded, share))
+        self._on_progress(Progress("indexing", self._done, len(self._state), self.embedded, share))
+
+
+def _unused(sources: Mapping[str, Metadata], state: IndexState) -> dict[str, tuple[str, ...]]:
+    missing = sorted(sources.keys() - state.documents().keys())
+    return (
+        {corpus.SOURCES_FILE: tuple(f"it describes {id_!r}, which is not there" for id_ in missing)} if missing else {}
+    )
 
 
 def _slice(document: Document, chunk: Chunk) -> str:
@@ -315,87 +337,6 @@ def _slice(document: Document, chunk: Chunk) -> str:
 def _batches(items: Iterator[tuple[str, Vector]], size: int) -> Iterator[list[tuple[str, Vector]]]:
     while batch := list(islice(items, size)):
         yield batch
-
-
-# --- changing the corpus -------------------------------------------------------------------------------------
-
-
-def add_documents(
-    settings: Settings,
-    paths: Sequence[Path],
-    *,
-    force: bool = False,
-    on_progress: OnProgress = lambda _: None,
-) -> BuildReport:
-    """Copy files into the corpus and index.
-
-    Raises:
-        CorpusError: a path is no file, or another file of that name is there and ``force`` is not given. Nothing
-            has been copied then.
-    """
-    targets = {path: settings.corpus / path.name for path in paths}
-    if len(set(targets.values())) < len(targets):
-        raise UsageError("two of the files have the same name; add them one at a time under different names")
-    for path, target in targets.items():
-        _check_addable(path, target, settings, force)
-    settings.corpus.mkdir(parents=True, exist_ok=True)
-    for path, target in targets.items():
-        if not _is_same(path, target):
-            _copy(path, target)
-    return build_index(settings, on_progress=on_progress)
-
-
-def _check_addable(path: Path, target: Path, settings: Settings, force: bool) -> None:
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "nothing"
-        raise CorpusError(f"{path}: expected a file, found {found} there", hint="name the files to add")
-    if corpus.is_excluded(path.name, settings.exclude):
-        raise CorpusError(
-            f"{path} cannot be added: files named {path.name!r} are no documents here",
-            hint="rename it, or look at the setting exclude",
-        )
-    try:
-        reader_for(path.name)
-    except DocumentError as error:
-        raise CorpusError(f"{path} cannot be added: {error.message}", hint="convert it first") from error
-    if target.exists() and not force and not _is_same(path, target):
-        raise CorpusError(f"{target} exists already and is another file", hint="add --force to overwrite it")
-
-
-def _is_same(path: Path, target: Path) -> bool:
-    return target.is_file() and corpus.file_state(path).sha256 == corpus.file_state(target).sha256
-
-
-def _copy(path: Path, target: Path) -> None:
-    scratch = target.with_name(f".{target.name}-{os.getpid()}")  # dot files are no documents
-    try:
-        shutil.copyfile(path, scratch)
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
-def remove_documents(
-    settings: Settings, ids: Sequence[str], *, on_progress: OnProgress = lambda _: None
-) -> BuildReport:
-    """Delete documents from the corpus folder and index.
-
-    Raises:
-        CorpusError: an id that is not in the corpus, or the last documents. Nothing has been deleted then.
-    """
-    files = corpus.list_files(settings.corpus, settings.exclude)
-    ids = [corpus.document_id(settings.corpus, name) for name in ids]
-    for id_ in ids:
-        if id_ not in files:
-            raise CorpusError(f"no document {id_!r} in {settings.corpus}", hint=corpus.nearest_hint(id_, list(files)))
-    if set(ids) == set(files):
-        raise CorpusError(
-            "these are all the documents; an index without any cannot be",
-            hint="delete the index folder instead",
-        )
-    for id_ in ids:
-        files[id_].unlink()
-    return build_index(settings, on_progress=on_progress)
 
 
 # --- the Python door -----------------------------------------------------------------------------------------

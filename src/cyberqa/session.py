@@ -14,6 +14,7 @@ from cyberqa.settings import Settings, load_settings
 from cyberqa.types import Answer, IndexInfo, Verdict
 
 DEFAULT_TOP_K = 5
+_MOST_CHARS_A_TOKEN = 100  # longer words are one unknown token
 
 
 class Session:
@@ -104,7 +105,9 @@ class Session:
 
     def _within_window(self, question: str) -> str:
         """Cut a question that the encoder cannot take whole at a word; its words all count lexically."""
-        while self._encoder.count_tokens(question) > self._encoder.info.window_tokens:
+        window = self._encoder.info.window_tokens
+        question = question[: window * _MOST_CHARS_A_TOKEN]
+        while self._encoder.count_tokens(question) > window:
             shorter = question[: len(question) * 3 // 4]
             question = shorter.rsplit(maxsplit=1)[0] if " " in shorter.strip() else shorter
         return question

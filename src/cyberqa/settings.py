@@ -75,7 +75,7 @@ def _read_file(file: Path) -> dict[str, Any]:
 
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"{file} cannot be read as TOML: {error}", hint=f"mend or remove {file}") from error
 
 
@@ -95,13 +95,13 @@ def _apply(settings: Settings, values: Mapping[str, Any], *, base: Path, origin:
             raise SettingsError(f"unknown setting {key!r} in {origin}", hint=hint)
         try:
             parsed[key] = _PARSERS[key](value, base)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             raise SettingsError(f"setting {key!r} in {origin}: expected {error}, found {value!r}") from None
     return replace(settings, **parsed)
 
 
 def _path(value: Any, base: Path) -> Path:
-    if not isinstance(value, str | Path) or not str(value):
+    if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise TypeError("a path")
     return Path(os.path.normpath(base / Path(value).expanduser()))
 

@@ -3,8 +3,11 @@
 Every command imports what it needs inside itself, so that a question pays only for the question's path.
 """
 
+import contextlib
 import errno
 import os
+import signal
+import sqlite3
 import sys
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -13,12 +16,13 @@ import typer
 
 from cyberqa.cli import asking, evaluating, indexing, looking
 from cyberqa.cli.common import CorpusOption, IndexOption, write
-from cyberqa.errors import CyberqaError, UsageError
+from cyberqa.errors import CyberqaError, SearchIndexError, UsageError
 
 _ParserError: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer's own UsageError, the base of all that its parser raises; it exports only the subclass."""
 
 EXIT_INTERRUPTED = 130
+_FREE_SPACE = "free some space, then run the command again"
 
 app = typer.Typer(
     name="cyberqa",
@@ -72,11 +76,16 @@ app.add_typer(evaluating.app)
 
 def main(arguments: Iterable[str] | None = None) -> None:
     """Run the command line and exit: never with a traceback for a user's mistake."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has had enough ends us quietly, like any filter
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code."""
+    if sys.stdout is None or sys.stderr is None:  # closed by the caller: what we say goes nowhere
+        sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123
+        sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
@@ -87,9 +96,11 @@ def run(arguments: list[str]) -> int:
         return _fail(error, arguments)
     except _ParserError as error:
         return _fail(_from_parser(error), arguments)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has had enough: not a failure
-        return 0
+    except sqlite3.OperationalError as error:
+        return _fail(CyberqaError(f"the index cannot be used ({error})", hint=_FREE_SPACE), arguments)
+    except sqlite3.DatabaseError as error:
+        damaged = f"a database of the index is damaged ({error})"
+        return _fail(SearchIndexError(damaged, hint="run: cyberqa index --rebuild"), arguments)
     except OSError as error:
         return _fail(_from_os_error(error), arguments)
     if code == EXIT_INTERRUPTED:
@@ -104,7 +115,7 @@ def _from_parser(error: Any) -> UsageError:
 
 def _from_os_error(error: OSError) -> CyberqaError:
     where = f"{error.filename}: " if error.filename else ""
-    hint = "free some space, then run the command again" if error.errno == errno.ENOSPC else ""
+    hint = _FREE_SPACE if error.errno == errno.ENOSPC else ""
     return CyberqaError(f"{where}{error.strerror or error}", hint=hint)
 
 
@@ -113,5 +124,7 @@ def _fail(error: CyberqaError, arguments: list[str]) -> int:
 
     render.error_message(error)
     if "--json" in arguments:
-        write(render.dump_json(render.error_json(error)) + "\n")
+        with contextlib.suppress(OSError):  # standard output may be what failed
+            write(render.dump_json(render.error_json(error)) + "\n")
+            sys.stdout.flush()
     return error.exit_code

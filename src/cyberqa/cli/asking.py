@@ -61,10 +61,10 @@ def ask(
 def _question(context: typer.Context, words: list[str] | None) -> str:
     if words and words != ["-"]:
         return " ".join(words)
-    if not words and sys.stdin.isatty():
+    if not words and (sys.stdin is None or sys.stdin.isatty()):
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(UsageError.exit_code)
-    return sys.stdin.read().strip()
+    return _standard_input().decode("utf-8", "replace").strip()
 
 
 def batch(
@@ -105,9 +105,13 @@ def batch(
         raise typer.Exit(EXIT_FAILED)
 
 
+def _standard_input() -> bytes:
+    return sys.stdin.buffer.read() if sys.stdin else b""
+
+
 def _input_lines(questions: Path) -> list[str]:
     try:
-        raw = sys.stdin.buffer.read() if str(questions) == "-" else questions.read_bytes()
+        raw = _standard_input() if str(questions) == "-" else questions.read_bytes()
         text = raw.decode("utf-8-sig")
     except OSError as error:
         raise CorpusError(
@@ -123,26 +127,32 @@ def _input_lines(questions: Path) -> list[str]:
 
 
 def _given_id(line: str) -> dict[str, Any]:
-    """Return the id of a line that cannot be asked, where it has one."""
-    import json
-
-    with suppress(ValueError):
-        entry = json.loads(line)
-        if isinstance(entry, dict) and "id" in entry:
+    """Return the id of a line that cannot be asked, where it has one that can be written."""
+    with suppress(ValueError, RecursionError):
+        entry = _parse_line(line)
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str | int):
             return {"id": entry["id"]}
     return {}
 
 
 def _batch_entry(line: str) -> dict[str, Any]:
-    import json
-
     hint = 'each line is an object: {"id": "1", "question": "…"}'
     try:
-        entry = json.loads(line)
-    except ValueError as error:
+        entry = _parse_line(line)
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"expected JSON, found {line[:40]!r} ({error})", hint=hint) from error
     if not isinstance(entry, dict) or not isinstance(entry.get("question"), str):
         raise UsageError(f"expected an object with a question, found {line[:40]!r}", hint=hint)
+    if not isinstance(entry.get("id"), str | int | None):
+        raise UsageError(f"expected an id of text or a whole number, found {entry['id']!r}"[:200], hint=hint)
+    return entry
+
+
+def _parse_line(line: str) -> Any:
+    import json
+
+    entry = json.loads(line)
+    json.dumps(entry, ensure_ascii=False).encode("utf-8")  # half a surrogate pair could not be written
     return entry
 
 
@@ -151,6 +161,13 @@ def _output(path: Path | None) -> Iterator[Callable[[str], object]]:
     """Yield a writer; a file appears only when it is whole."""
     if path is None:
         yield write
+        return
+    path = path.resolve()
+    if path.exists() and not path.is_file():  # /dev/stdout, a pipe: written to, never replaced
+        if path.is_dir():
+            raise CorpusError(f"{path} is a folder", hint="name a file")
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            yield file.write
         return
     if not path.parent.is_dir():
         raise CorpusError(

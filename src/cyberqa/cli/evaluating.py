@@ -209,7 +209,7 @@ def _evaluate(
     recipe = session.generation.manifest.recipe
     configuration: JSON = {"run": run_file.name if run_file else "cyberqa", "mode": None if run_file else chosen.value}
     if not run_file:
-        configuration |= {"model": recipe.encoder.model, "chunking": dict(recipe.chunking), "depth": DEPTH}
+        configuration |= {"model": recipe.encoder.model, "rules": dict(recipe.rules), "depth": DEPTH}
     return make_result(
         gold_file=gold_file,
         split=split,

@@ -45,7 +45,7 @@ def add(
     index: IndexOption = None,
 ) -> None:
     """Copy files into the corpus and index them."""
-    from cyberqa.ingest import add_documents
+    from cyberqa.editing import add_documents
 
     settings = settings_of(context, corpus, index)
     with progress() as on_progress:
@@ -63,7 +63,7 @@ def remove(
     index: IndexOption = None,
 ) -> None:
     """Delete documents from the corpus folder and from the index."""
-    from cyberqa.ingest import remove_documents
+    from cyberqa.editing import remove_documents
 
     settings = settings_of(context, corpus, index)
     with progress() as on_progress:

@@ -49,11 +49,15 @@ def show(
         write(shown.text)
 
 
+_MAX_RANGE_CHARS = 40  # Python refuses to read numbers of thousands of digits
+
+
 def _range(value: str | None, option: str, first: int) -> tuple[int, int] | None:
     if value is None:
         return None
     start, colon, end = value.partition(":")
-    if not (colon and start.isdecimal() and end.isdecimal() and first <= int(start) <= int(end)):
+    is_pair = colon and start.isdecimal() and end.isdecimal() and len(value) <= _MAX_RANGE_CHARS
+    if not is_pair or not first <= int(start) <= int(end):
         raise UsageError(f"{option}: expected two numbers from {first} upwards, as in {option} 5:10, found {value!r}")
     return int(start), int(end)
 

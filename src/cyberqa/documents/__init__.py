@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 
 from cyberqa.documents import pdf, text
 from cyberqa.documents.reading import Reading
@@ -36,9 +37,12 @@ def load_bytes(path: Path, max_file_mb: int) -> bytes:
         DocumentError: it cannot be opened, is empty, or is over the limit.
     """
     try:
-        size = path.stat().st_size
+        stat = path.stat()
+        if not S_ISREG(stat.st_mode):
+            raise DocumentError("it is no regular file")
+        size = stat.st_size
         if size > max_file_mb * 1_000_000:
-            raise DocumentError(f"it has {size / 1e6:.0f} MB, over the limit of {max_file_mb} MB (setting max_file_mb)")
+            raise DocumentError(f"it has {size / 1e6:.2f} MB, over the limit of {max_file_mb} MB (setting max_file_mb)")
         data = path.read_bytes()
     except OSError as error:
         raise DocumentError(f"it cannot be opened ({error.strerror})") from error

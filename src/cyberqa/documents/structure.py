@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from cyberqa.types import Block, BlockKind, Span
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_BLANK = "\ufeff\x0c"  # what counts as white space beside what str.strip() takes away
+_BLANK = (  # what str.strip() takes away, and the byte-order mark
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
 
 BULLET = re.compile(r"[ \t]*(?:[-*+•▪●◦‣–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])[ \t]+\S")
 _FOOTNOTE = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
@@ -22,10 +25,11 @@ _HASHES = re.compile(r"(#{1,6})[ \t]+\S")
 _UNDERLINE = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}$")
 
 _CONTENTS_TITLE = re.compile(r"(?:table of )?contents$", re.IGNORECASE)
-_CONTENTS_ENTRY = re.compile(r"(?P<title>\S.*?)[ \t]*(?:\t|[.…·]{2,}|(?:[ ]\.){2,}|[ ]{3,})[ \t.…·]*(?P<page>\d{1,4})$")
+_PAGE_NUMBER = re.compile(r"\d{1,4}$")
+_LEADERS = " \t.…·"
 _MIN_CONTENTS_ENTRIES = 4
 
-_MAX_HEADING_CHARS = 150
+MAX_HEADING_CHARS = 150
 MAX_TITLE_CHARS = 200
 _SENTENCE_END = tuple(".;:,!?…")
 
@@ -58,11 +62,10 @@ def iter_lines(text: str, start: int = 0, end: int | None = None) -> Iterator[Li
 
 
 def _trimmed(raw: str, position: int) -> Line:
-    visible = raw
-    while visible != (shorter := visible.strip().strip(_BLANK)):
-        visible = shorter
-    if visible.count("\t") and (cells := re.search(r"\t+\Z", raw[: raw.find(visible)])):
-        visible = cells.group() + visible  # an empty first cell: without it every column would shift
+    visible = raw.strip(_BLANK)
+    before = raw[: raw.find(visible)]
+    if "\t" in visible and before.endswith("\t"):  # an empty first cell: without it every column would shift
+        visible = before[len(before.rstrip("\t")) :] + visible
     offset = raw.find(visible) if visible else 0
     return Line(Span(position + offset, position + offset + len(visible)), visible)
 
@@ -82,11 +85,13 @@ def find_blocks(text: str, pages: Sequence[Span] | None = None) -> list[Block]:
     blocks: list[Block] = []
     numbering = _Numbering()
     underlines: list[str] = []
+    followers = [*(p for i, p in enumerate(paragraphs) if i not in contents), None][1:]
+    bodies = iter(followers)
     for position, lines in enumerate(paragraphs):
         if position in contents:
             blocks.append(Block(BlockKind.CONTENTS, _span(lines)))
             continue
-        following = next((p for i, p in enumerate(paragraphs[position + 1 :], position + 1) if i not in contents), None)
+        following = next(bodies)
         level = _heading_level(lines, following, titles, numbering, underlines)
         if level is None and position == 0 and following is not None and _is_title(lines):
             level = 0
@@ -103,7 +108,7 @@ def heading_text(text: str, block: Block) -> str:
         (line.text for line in iter_lines(text, block.span.start, block.span.end) if not _UNDERLINE.match(line.text)),
         "",
     )
-    return re.sub(r"\s+", " ", re.sub(r"^#{1,6}\s+|\s+#+$", "", first)).replace("**", "").strip()
+    return " ".join(first.strip("#").replace("**", "").split())
 
 
 def _paragraphs(lines: Iterable[Line], tight: bool = False) -> list[list[Line]]:
@@ -134,33 +139,52 @@ def _find_contents(paragraphs: Sequence[Sequence[Line]]) -> tuple[set[int], set[
     position = 0
     while position < len(paragraphs):
         stop, entries = _contents_run(paragraphs, position)
-        if entries:
-            first = position - 1 if position and _names_contents(paragraphs[position - 1]) else position
-            found.update(range(first, stop))
-            titles.update(_fold(title) for title in entries)
+        if len(entries) >= _MIN_CONTENTS_ENTRIES:
+            named = position > 0 and _names_contents(paragraphs[position - 1])
+            first = position - 1 if named else position
+            folded = {_fold(title) for title in entries}
+            if named or _CONTENTS_TITLE.match(paragraphs[position][0].text) or _recur(folded, paragraphs, first, stop):
+                found.update(range(first, stop))
+                titles |= folded
         position = max(stop, position + 1)
     return found, titles
 
 
 def _contents_run(paragraphs: Sequence[Sequence[Line]], first: int) -> tuple[int, list[str]]:
-    """Return the end of the run of entries that starts at ``first``, and its titles; none where it is no contents."""
+    """Return the end of the run of entries that starts at ``first``, and its titles; page numbers never fall."""
     titles: list[str] = []
     last_page = 0
     stop = first
-    marked = first > 0 and _names_contents(paragraphs[first - 1])
-    for paragraph in paragraphs[first:]:
-        lines = list(paragraph)
-        if stop == first and _CONTENTS_TITLE.match(lines[0].text):
-            marked, lines = True, lines[1:]
-        matches = [_CONTENTS_ENTRY.match(line.text) for line in lines]
-        pages = [int(match["page"]) for match in matches if match]
-        if not pages or len(pages) != len(lines) or pages != sorted(pages) or pages[0] < last_page:
+    while stop < len(paragraphs):
+        lines = paragraphs[stop]
+        if stop == first and len(lines) > 1 and _CONTENTS_TITLE.match(lines[0].text):
+            lines = lines[1:]
+        entries = [_contents_entry(line.text) for line in lines]
+        pages = [entry[1] for entry in entries if entry]
+        if len(pages) != len(lines) or pages != sorted(pages) or pages[0] < last_page:
             break
-        titles.extend(match["title"] for match in matches if match)
-        marked = marked or sum(".." in line.text or ". ." in line.text for line in lines) * 2 > len(lines)
+        titles.extend(entry[0] for entry in entries if entry)
         last_page = pages[-1]
         stop += 1
-    return (stop, titles) if marked and len(titles) >= _MIN_CONTENTS_ENTRIES else (stop, [])
+    return stop, titles
+
+
+def _contents_entry(text: str) -> tuple[str, int] | None:
+    """Return title and page of a line like ``4.1 Albania ..... 15``, read from its end: a pattern would backtrack."""
+    page = _PAGE_NUMBER.search(text[-5:])
+    if page is None:
+        return None
+    head = text[: len(text) - len(page.group())]
+    title = head.rstrip(_LEADERS)
+    leader = head[len(title) :]
+    is_leader = "\t" in leader or "…" in leader or leader.count(".") + leader.count("·") > 1 or leader.count(" ") > 2
+    return (title, int(page.group())) if title and is_leader else None
+
+
+def _recur(titles: set[str], paragraphs: Sequence[Sequence[Line]], first: int, stop: int) -> bool:
+    """Whether half of the titles stand elsewhere as lines: a list of ports ends in rising numbers, too."""
+    others = {_fold(line.text) for i, lines in enumerate(paragraphs) if not first <= i < stop for line in lines}
+    return len(titles & others) * 2 >= len(titles)
 
 
 def _names_contents(lines: Sequence[Line]) -> bool:
@@ -207,7 +231,7 @@ def _heading_level(
     if len(lines) != 1 or following is None:
         return None
     text = lines[0].text
-    if marked := _HASHES.match(text):
+    if (marked := _HASHES.match(text)) and len(text) <= MAX_HEADING_CHARS:
         return len(marked[1])
     numbered = _NUMBERED.match(text)
     listed = _fold(text) in titles
@@ -217,12 +241,12 @@ def _heading_level(
             numbering.last = max(numbering.last, number)
             return len(number)
         return None
-    return 1 if listed and len(text) <= _MAX_HEADING_CHARS else None
+    return 1 if listed and len(text) <= MAX_HEADING_CHARS else None
 
 
 def _looks_like_heading(title: str) -> bool:
     return (
-        len(title) <= _MAX_HEADING_CHARS
+        len(title) <= MAX_HEADING_CHARS
         and not title.endswith(_SENTENCE_END)
         and not title[0].islower()
         and any(map(str.isalpha, title))

@@ -3,7 +3,7 @@
 import codecs
 
 from cyberqa.documents.reading import Reading
-from cyberqa.documents.structure import Line, find_blocks, iter_lines
+from cyberqa.documents.structure import MAX_HEADING_CHARS, Line, find_blocks, iter_lines
 from cyberqa.errors import DocumentError
 from cyberqa.types import Block, BlockKind, Span
 
@@ -100,13 +100,15 @@ def _markdown_blocks(text: str) -> list[Block]:
     lines = list(iter_lines(text))
     blocks: list[Block] = []
     unclaimed = 0
-    for token in MarkdownIt("commonmark").enable("table").parse(text):
+    for token in MarkdownIt("commonmark").enable("table").parse(text.removeprefix("\ufeff")):
         if token.level or token.nesting < 0 or token.map is None:
             continue
         first, last = token.map
         # Lines that make no token (link definitions, say) are still somebody's words.
         blocks.extend(_lines_block(BlockKind.PARAGRAPH, lines[unclaimed:first]))
         kind = _MARKDOWN_KINDS.get(token.type, BlockKind.PARAGRAPH)
+        if kind is BlockKind.HEADING and sum(len(line.text) for line in lines[first:last]) > MAX_HEADING_CHARS:
+            kind = BlockKind.PARAGRAPH  # a heading is never quoted; a sentence of this length must be
         if kind is BlockKind.LIST and _links_to_anchors(lines[first:last]):
             kind = BlockKind.CONTENTS
         blocks.extend(

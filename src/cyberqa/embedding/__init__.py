@@ -5,12 +5,17 @@ the same vector to the bit whatever stands beside it. Any other model, and any G
 sentence-transformers (``reference``), which the bundled graph is held to by a test.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from cyberqa.settings import DEFAULT_MODEL, Settings
 from cyberqa.types import Matrix, Vector
+
+# Some builds of ONNX Runtime queue events about the machine in the user's cache folder and send them to their maker.
+# It reads this when it is imported, and Python runs this module before any other of this package.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 @dataclass(frozen=True, slots=True)

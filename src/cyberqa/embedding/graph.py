@@ -7,8 +7,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-
-# isort: split - bundled must come first: it silences the runtime
 import onnxruntime
 from tokenizers import Tokenizer
 

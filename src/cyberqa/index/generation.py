@@ -1,5 +1,6 @@
 """A finished index, open for reading: rows in, rows out. It knows nothing of what a question means."""
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,8 @@ class Generation:
         self._postings = np.load(folder / POSTINGS_FILE, mmap_mode="r", allow_pickle=False)
         address = f"file:{quote(str((folder / DATABASE_FILE).absolute()))}?mode=ro&immutable=1"
         self._database = sqlite3.connect(address, uri=True, check_same_thread=False)
+        if self._postings.dtype != lexical.POSTING or self._database.execute("SELECT 1 FROM chunks").fetchone() is None:
+            raise ValueError("its files are not what they should be")
         self._document = lru_cache(_DOCUMENTS_KEPT)(self._read_document)
 
     @classmethod
@@ -147,7 +150,7 @@ class Generation:
         return Document(
             id=id_,
             title=title,
-            text=text.decode("utf-8"),
+            text=_checked(id_, text, text_sha256),
             sha256=sha256,
             text_sha256=text_sha256,
             reader=reader,
@@ -158,3 +161,10 @@ class Generation:
             metadata=Metadata(title, publisher, year, language, source, tuple(json.loads(tags))),
             warnings=tuple(json.loads(warnings)),
         )
+
+
+def _checked(id_: str, text: bytes, text_sha256: str) -> str:
+    """Decode a stored text, having made sure that it is the one that was indexed: nothing else may be quoted."""
+    if hashlib.sha256(text).hexdigest() != text_sha256:
+        raise SearchIndexError(f"the text of {id_} in the index is damaged", hint="run: cyberqa index --rebuild")
+    return text.decode("utf-8")

@@ -29,12 +29,12 @@ REBUILD = "run: cyberqa index"
 class Recipe:
     """All that goes into a generation; everything in it is a pure function of this.
 
-    ``documents`` maps each file's id to its digest, reader and metadata; ``tools`` are the releases of the
-    libraries that read, cut and count.
+    ``rules`` are the settings and rules that shape it; ``tools`` the releases of the libraries that read, cut and
+    count; ``documents`` maps each file's id to its digest, reader and metadata.
     """
 
     encoder: EncoderInfo
-    chunking: Mapping[str, str | int]
+    rules: Mapping[str, str | int]
     tools: Mapping[str, str]
     documents: Mapping[str, JSON]
 
@@ -48,21 +48,29 @@ class Recipe:
         """Return the recipe as JSON."""
         return {
             "encoder": asdict(self.encoder),
-            "chunking": dict(self.chunking),
+            "rules": dict(self.rules),
             "tools": dict(self.tools),
             "documents": dict(self.documents),
         }
 
 
 @dataclass(frozen=True, slots=True)
+class FileDigest:
+    """A file of a generation."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """The recipe with its outcome: failures by document id, counts, and the digest of every file."""
+    """The recipe with its outcome: failures by document id, counts, and size and digest of every file."""
 
     generation: str
     recipe: Recipe
     failures: Mapping[str, str]
     chunks: int
-    files: Mapping[str, str]
+    files: Mapping[str, FileDigest]
 
     def dump(self) -> str:
         """Return the manifest's JSON text."""
@@ -72,7 +80,7 @@ class Manifest:
             **self.recipe.to_json(),
             "failures": dict(self.failures),
             "chunks": self.chunks,
-            "files": dict(self.files),
+            "files": {name: asdict(file) for name, file in self.files.items()},
         }
         return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -91,9 +99,12 @@ class Manifest:
                     f"the index in {folder.parent.parent} has format {body['format']}, expected format {FORMAT}",
                     hint=REBUILD,
                 )
-            recipe = Recipe(EncoderInfo(**body["encoder"]), body["chunking"], body["tools"], body["documents"])
-            return cls(body["generation"], recipe, body["failures"], body["chunks"], body["files"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            recipe = Recipe(
+                EncoderInfo(**body["encoder"]), *(dict(body[key]) for key in ("rules", "tools", "documents"))
+            )
+            files = {name: FileDigest(**file) for name, file in body["files"].items()}
+            return cls(str(body["generation"]), recipe, dict(body["failures"]), int(body["chunks"]), files)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SearchIndexError(
                 f"the manifest in {folder} is damaged ({error})", hint="run: cyberqa index --rebuild"
             ) from error

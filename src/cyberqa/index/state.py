@@ -27,7 +27,7 @@ class IndexState:
         Raises:
             CorpusError: no such folder.
         """
-        files = corpus.watched_files(settings.corpus, settings.exclude)
+        files = corpus.watched_files(settings)
         return cls({id_: corpus.file_state(path) for id_, path in files.items()}, _shaping(settings))
 
     @classmethod
@@ -36,8 +36,8 @@ class IndexState:
         try:
             body = json.loads((index / STATE_FILE).read_bytes())
             files = {_decode(id_): corpus.FileState(**state) for id_, state in body["files"].items()}
-            return cls(files, body["settings"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return cls(files, dict(body["settings"]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def write(self, index: Path) -> None:
@@ -59,7 +59,7 @@ def changed_files(settings: Settings) -> list[str] | None:
     """Return what makes the index stale, by name; None where it cannot be told, for want of the corpus or the state."""
     state = IndexState.load(settings.index)
     try:
-        files = corpus.watched_files(settings.corpus, settings.exclude)
+        files = corpus.watched_files(settings)
     except CorpusError:
         return None
     if state is None:
@@ -73,7 +73,12 @@ def changed_files(settings: Settings) -> list[str] | None:
 
 
 def _shaping(settings: Settings) -> dict[str, str | int | None]:
-    return {"chunk_size_chars": settings.chunk_size_chars, "model": settings.model, "device": settings.device}
+    return {
+        "chunk_size_chars": settings.chunk_size_chars,
+        "max_file_mb": settings.max_file_mb,
+        "model": settings.model,
+        "device": settings.device,
+    }
 
 
 def _encode(id_: str) -> str:

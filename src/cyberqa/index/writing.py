@@ -15,6 +15,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+from cyberqa.errors import SearchIndexError
 from cyberqa.index import lexical
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
@@ -24,6 +25,7 @@ from cyberqa.index.manifest import (
     MANIFEST_FILE,
     POSTINGS_FILE,
     SENTENCE_VECTORS_FILE,
+    FileDigest,
     Manifest,
     Recipe,
     generation_folder,
@@ -55,25 +57,55 @@ def write_generation(
     """Write a generation and rename it into its place, finished; it is not made current yet.
 
     ``documents`` come sorted by id and are taken one at a time; ``failures`` may still grow while they are.
+
+    Raises:
+        SearchIndexError: it cannot be written, for want of space, say.
     """
     final = generation_folder(index, recipe.generation)
     final.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=final.parent))
     try:
         chunks = _write_files(scratch, documents, recipe.encoder.dim)
-        files = {file.name: _digest(file) for file in sorted(scratch.iterdir())}
+        files = {file.name: file_digest(file) for file in sorted(scratch.iterdir())}
         manifest = Manifest(recipe.generation, recipe, dict(failures), chunks, files)
         (scratch / MANIFEST_FILE).write_text(manifest.dump(), encoding="utf-8")
         scratch.chmod(0o755)
         for file in scratch.iterdir():
             _flush(file)
         _flush(scratch)
-        shutil.rmtree(final, ignore_errors=True)  # a damaged one of the same id
-        scratch.rename(final)
-        _flush(final.parent)
+        _put_in_place(scratch, final, manifest)
+    except (sqlite3.Error, RuntimeError) as error:  # SQLite's and FAISS's words for a full disk
+        raise SearchIndexError(
+            f"the index in {index} cannot be written ({error})", hint="free some space, then run: cyberqa index"
+        ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return manifest
+
+
+def is_whole(folder: Path, manifest: Manifest, *, by_digest: bool = False) -> bool:
+    """Whether every file of a generation is there in its size, or by its digest."""
+    try:
+        if by_digest:
+            return all(file_digest(folder / name) == file for name, file in manifest.files.items())
+        return all((folder / name).stat().st_size == file.size_bytes for name, file in manifest.files.items())
+    except OSError:
+        return False
+
+
+def _put_in_place(scratch: Path, final: Path, manifest: Manifest) -> None:
+    """Rename a finished generation; one of the same id that is there and whole stays: somebody may be reading it."""
+    with contextlib.suppress(SearchIndexError):
+        if Manifest.load(final).dump() == manifest.dump() and is_whole(final, manifest, by_digest=True):
+            return
+    if final.exists():
+        damaged = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=final.parent))
+        final.rename(damaged / final.name)
+        scratch.rename(final)
+        shutil.rmtree(damaged, ignore_errors=True)
+    else:
+        scratch.rename(final)
+    _flush(final.parent)
 
 
 def make_current(index: Path, generation: str) -> None:
@@ -171,9 +203,11 @@ def _insert_chunks(
         first_sentence += len(chunk.sentences)
 
 
-def _digest(file: Path) -> str:
+def file_digest(file: Path) -> FileDigest:
+    """Return a file's size and SHA-256."""
     with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        return FileDigest(handle.tell(), digest)
 
 
 def _flush(path: Path) -> None:
