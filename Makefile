@@ -30,6 +30,11 @@ lint: $(READY)
 types: $(READY)
 	$(VENV)/bin/mypy
 
+eval: $(READY)
+	$(VENV)/bin/cyberqa eval check
+	$(VENV)/bin/cyberqa eval gate
+	$(VENV)/bin/python evals/table.py
+
 bench: $(READY)
 	$(VENV)/bin/python benchmarks/cold_ask.py
 	$(VENV)/bin/python benchmarks/encoders.py

@@ -527,7 +527,12 @@ def test_ctrl_c_ends_with_130_and_leaves_the_index_as_it_was(settings, tmp_path)
     (settings.corpus / "long.txt").write_text(
         "".join(f"Sentence number {n} of a long report.\n\n" for n in range(4000))
     )
-    child = subprocess.Popen([*PROGRAM, "index", *folders], stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [*PROGRAM, "index", *folders],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+    )
     cache = settings.index / "cache" / "vectors.sqlite"
     size = cache.stat().st_size
     deadline = time.monotonic() + 60

@@ -352,19 +352,21 @@ def test_a_run_made_elsewhere_is_scored_by_the_same_rule(result, dev, tmp_path, 
 
 
 def answers_of(result) -> dict:
-    return {
-        row["id"]: {
-            "passages": [
-                {
-                    "citation": {"document": p["doc"]}, "score": p["score"], "text": p["text"],
-                    "location": {"start": p["spans"][0][0], "end": p["spans"][0][1]},
-                    "highlight": {"text": p["highlight"]},
-                }
-                for p in row["passages"]
-            ]
-        }
-        for row in result["rows"]
-    }  # fmt: skip
+    """The answers that a result was made of, as far as it keeps them."""
+    answers = {}
+    for row in result["rows"]:
+        passages = [
+            {
+                "citation": {"document": p["doc"]},
+                "score": p["score"],
+                "location": {"start": p["spans"][0][0], "end": p["spans"][0][1]},
+            }
+            for p in row["passages"]
+        ]
+        for entry, shown in zip(passages, row["shown"], strict=False):
+            entry |= {"text": shown["text"], "highlight": {"text": shown["highlight"]}}
+        answers[row["id"]] = {"passages": passages}
+    return answers
 
 
 def rescored(result, answers, texts=TEXTS):

@@ -59,17 +59,18 @@ def build_json(report: "BuildReport") -> JSON:
 
 def dump_json(body: Mapping[str, Any], *, indent: int | None = 2) -> str:
     """Return JSON text, the same bytes for the same content: keys in the order given, floats to six decimals."""
-    return json.dumps(_rounded(body), ensure_ascii=False, indent=indent, allow_nan=False)
+    return json.dumps(rounded(body), ensure_ascii=False, indent=indent, allow_nan=False)
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """Return a JSON value with all its floats rounded to six decimals."""
     match value:
         case float():
             return round(value, _DECIMALS)
         case Mapping():
-            return {key: _rounded(item) for key, item in value.items()}
+            return {key: rounded(item) for key, item in value.items()}
         case list() | tuple():
-            return [_rounded(item) for item in value]
+            return [rounded(item) for item in value]
         case _:
             return value
 

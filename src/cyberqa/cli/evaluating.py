@@ -78,7 +78,7 @@ def run(
     Every run on test is written to evals/results, so that it is counted.
     """
     from cyberqa import render
-    from cyberqa.evaluation.running import result_text
+    from cyberqa.evaluation.running import dump_result, result_text
 
     session = open_session(settings_of(context, corpus, index))
     result = _evaluate(session, gold, split, run_file=run_file, mode=mode, doc_map=_doc_map(doc_map or []))
@@ -88,7 +88,7 @@ def run(
         )
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(render.dump_json(result, indent=1) + "\n", encoding="utf-8")
+        output.write_text(dump_result(render.rounded(result)), encoding="utf-8")
         render.message(f"cyberqa: results in {output}", sys.stderr)
     write((render.dump_json(result) if as_json else result_text(result)) + "\n")
 

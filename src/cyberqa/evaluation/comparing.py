@@ -61,7 +61,7 @@ def _pair(x: JSON, y: JSON) -> JSON:
 
 
 def _first(row: JSON) -> str:
-    return row["passages"][0]["text"][:_SHOWN_CHARS] if row["passages"] else ""
+    return row["shown"][0]["text"][:_SHOWN_CHARS] if row["shown"] else ""
 
 
 def compare_text(comparison: JSON) -> str:

@@ -42,7 +42,8 @@ def _text(value: object) -> str:
 
 
 def _configuration(configuration: JSON) -> str:
-    return _text(", ".join(f"{key} {value}" for key, value in configuration.items()))
+    flat = {**configuration, **configuration.get("rules", {})}
+    return _text(", ".join(f"{key} {value}" for key, value in flat.items() if key != "rules" and value is not None))
 
 
 def _warnings(result: JSON) -> str:
@@ -183,9 +184,9 @@ def _question(row: JSON) -> str:
         for e in row["expected"]
     )
     came = "".join(
-        f'<blockquote class="{"good" if credited else "bad"}">{_text(p["text"])}'
-        f'<br><span class="kind">{_text(p["doc"])} {_text(p["spans"])}</span></blockquote>'
-        for p, credited in zip(row["passages"][:3], row["credited"], strict=False)
+        f'<blockquote class="{"good" if credited else "bad"}">{_text(shown["text"])}'
+        f'<br><span class="kind">{_text(passage["doc"])} {_text(passage["spans"])}</span></blockquote>'
+        for shown, passage, credited in zip(row["shown"], row["passages"], row["credited"], strict=False)
     )
     rank = next((number for number, credited in enumerate(row["credited"], 1) if credited), None)
     found = f"found at {rank}" if rank else "not found"

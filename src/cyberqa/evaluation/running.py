@@ -20,6 +20,7 @@ from cyberqa.types import JSON, Span
 
 EVAL_SCHEMA = "cyberqa.eval/1"
 DEPTH = 10
+_SHOWN = 3  # passages of which the text is kept, to look at
 SHORT_ANSWER = "short answer in highlight 1"
 SHORT_ANSWER_OF_RELEVANT = "short answer in highlight 1, of relevant"
 PASSAGE_CHARACTERS = "passage characters"
@@ -79,7 +80,8 @@ def score_question(question: GoldQuestion, answer: JSON | None, units: Sequence[
         "verdict": answer.get("verdict"),
         "confidence": answer.get("confidence"),
         "score": passages[0].get("score") if passages else None,
-        "passages": [_shown(passage, place) for passage, place in zip(passages, retrieved, strict=True)],
+        "passages": [_brief(passage, place) for passage, place in zip(passages, retrieved, strict=True)],
+        "shown": [_shown(passage) for passage in passages[: _SHOWN if question.answerable else 1]],
     }
     if question.answerable:
         expected = len(question.evidence)
@@ -98,12 +100,16 @@ def _retrieved(passage: JSON) -> Retrieved:
     return Retrieved(passage["citation"]["document"], tuple(Span(place["start"], place["end"]) for place in places))
 
 
-def _shown(passage: JSON, place: Retrieved) -> JSON:
+def _brief(passage: JSON, place: Retrieved) -> JSON:
     return {
         "doc": place.doc,
         "spans": [[span.start, span.end] for span in place.spans],
-        "section": passage["citation"].get("section", []),
         "score": passage.get("score"),
+    }
+
+
+def _shown(passage: JSON) -> JSON:
+    return {
         "text": passage.get("text", ""),
         "highlight": passage["highlight"]["text"] if passage.get("highlight") else "",
     }
@@ -139,7 +145,7 @@ def _measures(rows: Sequence[JSON]) -> dict[str, JSON]:
     relevant = [row["measures"][SHORT_ANSWER] for row in rows if row["credited"] and row["credited"][0]]
     figures[SHORT_ANSWER_OF_RELEVANT] = mean_estimate(relevant)
     shown = [passage for row in rows for passage in row["passages"]]
-    first = [row["passages"][0] for row in rows if row["passages"]]
+    first = [row["shown"][0] for row in rows if row["shown"]]
     lengths = [float(sum(end - start for start, end in passage["spans"])) for passage in shown]
     figures[PASSAGE_CHARACTERS] = mean_estimate(lengths)
     figures[HIGHLIGHT_CHARACTERS] = mean_estimate([float(len(passage["highlight"])) for passage in first])
@@ -228,6 +234,13 @@ def make_result(
         "summary": summarise(rows, latencies_ms),
         "rows": list(rows),
     }
+
+
+def dump_result(result: JSON) -> str:
+    """Return the JSON text of a results file: a line a row, so that two of them can be told apart by eye."""
+    head = {key: value for key, value in result.items() if key != "rows"}
+    rows = ",\n".join(json.dumps(row, ensure_ascii=False) for row in result["rows"])
+    return json.dumps(head, ensure_ascii=False, indent=1)[:-2] + f',\n "rows": [\n{rows}\n]}}\n'
 
 
 def load_result(file: Path) -> JSON:
