@@ -499,7 +499,13 @@ def test_control_characters_never_reach_a_terminal(settings):
     (settings.corpus / "hostile\x1b[2J.txt").write_text(HOSTILE, "utf-8")
     folders = ["--corpus", str(settings.corpus), "--index", str(settings.index)]
     indexed = on_a_terminal("index", *folders)
-    for arguments in (["ask", "trick", "-k", "1"], ["show", "hostile\x1b[2J.txt"], ["status"]):
+    for arguments in (
+        ["ask", "trick", "-k", "1"],
+        ["ask", "trick", "--markdown"],
+        ["ask", "trick", "--json"],
+        ["show", "hostile\x1b[2J.txt"],
+        ["status"],
+    ):
         shown = on_a_terminal(*arguments, *folders)
         for forbidden in ("\x1b[31m", "\x1b[2J", "\u202e", "\u202c", "\x07", "\x9b"):
             assert forbidden not in shown + indexed

@@ -315,6 +315,11 @@ def test_pdf_hyphens_at_line_ends_stay_with_their_line_end():
     assert document.text == "It is a well-\nknown fact of the com-\nprehensive plan."
 
 
+def test_a_footnote_takes_no_address_from_the_next_page():
+    document = read("¹ See the report\n\f\nhttps://example.org/a\n\nText.")
+    assert texts(document, BlockKind.FOOTNOTE) == ["¹ See the report"]
+
+
 def test_pdf_titles_that_programs_make_up_are_no_titles():
     assert (
         read(make_pdf([["Port report", "The harbour was closed."]], title="untitled"), "a.pdf").title == "Port report"

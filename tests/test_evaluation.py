@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import ir_measures
+import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import CORPUS, ROOT, run_cli
+from conftest import CORPUS, ROOT, run_cli, working_folder
 from cyberqa import render
 from cyberqa.errors import GoldError
 from cyberqa.evaluation import gating, running, statistics
@@ -24,6 +25,7 @@ from cyberqa.evaluation.measures import MEASURES, Retrieved, credit, holds_short
 from cyberqa.evaluation.reporting import report_html
 from cyberqa.evaluation.running import SHORT_ANSWER, score_run, summarise
 from cyberqa.types import Span
+from test_ask import schema
 
 GOLD_FILE = ROOT / "evals" / "gold" / "reports.jsonl"
 GOLD = load_gold(GOLD_FILE)
@@ -278,6 +280,47 @@ def test_a_run_holds_every_question_of_its_side_and_no_other(result):
     assert result["gold"]["sha256"] == hashlib.sha256(GOLD_FILE.read_bytes()).hexdigest()
 
 
+def test_results_and_comparisons_keep_to_their_schemas(dev, result, capsys):
+    jsonschema.validate(result, schema("eval"))
+    assert run_cli("eval", "compare", dev, dev, "--json") == 0
+    jsonschema.validate(json.loads(capsys.readouterr().out), schema("comparison"))
+
+
+def test_what_batch_writes_can_be_scored_odd_lines_and_all(tmp_path):
+    lines = [
+        json.dumps({"id": "a", "passages": [], "question": "line\u2028separator"}, ensure_ascii=False),
+        json.dumps({"schema": "cyberqa.error/1", "line": 2}),
+        json.dumps({"schema": "cyberqa.error/1", "line": 3}),
+        "",
+    ]
+    (tmp_path / "run.jsonl").write_text("\n".join(lines), "utf-8")
+    assert list(running.read_run(tmp_path / "run.jsonl")) == ["a"]
+    for broken in (lines[0], '{"id": "b", "passages": [{"text": "no place"}]}', '{"id": "b"', "[1]"):
+        (tmp_path / "run.jsonl").write_text(f"{lines[0]}\n{broken}\n", "utf-8")
+        with pytest.raises(GoldError, match="line 2"):
+            running.read_run(tmp_path / "run.jsonl")
+
+
+def test_a_run_on_test_is_always_written_down(tmp_path, real_index):
+    with working_folder(tmp_path):
+        code = run_cli(
+            "eval", "run", "--gold", GOLD_FILE, "--split", "test", "--corpus", CORPUS, "--index", real_index,
+            "--output", tmp_path / "mine.json",
+        )  # fmt: skip
+    assert code == 0
+    (counted,) = (tmp_path / "evals" / "results").iterdir()
+    assert "reports-test" in counted.name
+    assert running.load_result(counted)["rows"] == running.load_result(tmp_path / "mine.json")["rows"]
+
+
+def test_a_floor_whose_figure_is_gone_is_not_dropped_in_silence(result):
+    floors = gating.updated_floors(result, None, lower=False)
+    floors["floors"]["gone/Success@5"] = 0.5
+    with pytest.raises(GoldError, match="no figure for the floor of gone"):
+        gating.updated_floors(result, floors, lower=False)
+    assert "gone/Success@5" not in gating.updated_floors(result, floors, lower=True)["floors"]
+
+
 def test_every_figure_has_its_interval_and_n(result):
     for measures in [result["summary"]["overall"], *result["summary"]["by_kind"].values()]:
         for figure in measures.values():
@@ -316,6 +359,8 @@ def test_the_command_line_of_eval(dev, tmp_path, real_index, capsys):
     for arguments, code, message in (
         (["run", "--split", "tset", *folders], 2, "--split: expected one of dev, test, all"),
         (["run", "--mode", "rrf", *folders], 2, "expected a mode of hybrid, dense, lexical"),
+        (["run", "--run", dev, "--mode", "dense", *folders], 2, "--run and --mode exclude each other"),
+        (["gate", "--results", dev, "--lower"], 2, "--lower goes with --update"),
         (["run", "--doc-map", "x", *folders], 2, "--doc-map: expected A=B"),
         (["run", "--gold", "none.jsonl", *folders], 1, "gold set none.jsonl cannot be read"),
         (["run", "--gold", GOLD_FILE, "--run", "none.jsonl", *folders], 1, "run none.jsonl cannot be read"),

@@ -316,11 +316,12 @@ def test_a_missing_file_is_refused_in_words_and_mended_by_rebuild(settings, name
     assert Session.open(replace(settings, model="fake"), FakeEncoder()).ask("alpha").passages
 
 
+@pytest.mark.parametrize("cut", [0, 100])
 @pytest.mark.parametrize("name", ["chunks.faiss", "corpus.sqlite", "sentences.npy", "postings.npy", "manifest.json"])
-def test_a_file_cut_short_is_refused_in_words_and_mended_by_index(settings, name):
+def test_a_file_cut_short_is_refused_in_words_and_mended_by_index(settings, name, cut):
     build(settings)
     file = generation_folder(settings.index, current_generation(settings.index)) / name
-    file.write_bytes(file.read_bytes()[:100])
+    file.write_bytes(file.read_bytes()[:cut])
     with pytest.raises((SearchIndexError, sqlite3.DatabaseError)):
         Session.open(replace(settings, model="fake"), FakeEncoder()).ask("alpha")
     build(settings)

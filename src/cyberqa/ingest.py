@@ -28,7 +28,7 @@ from cyberqa.types import JSON, Chunk, Document, Matrix, Metadata, Vector
 CHUNKER = "chunks/1"
 """Raised with any change of the rules in chunking.py."""
 
-_TOOLS = ("markdown-it-py", "nupunkt", "pypdf", "pypdfium2", "pystemmer")
+_TOOLS = ("charset-normalizer", "markdown-it-py", "nupunkt", "pypdf", "pypdfium2", "pystemmer", "tokenizers")
 """Libraries whose release may change what is read, cut or counted."""
 
 _CACHED_AT_ONCE = 64  # vectors that an interruption may cost
@@ -110,7 +110,9 @@ def _build(
     manifest = None if rebuild or not use_cache else _finished_manifest(settings.index, recipe.generation)
     build = _Build(settings, encoder, sources, state, on_progress)
     if manifest is None:
-        with VectorCache(settings.index / CACHE_FILE, encoder.info.identity, encoder.info.dim) as cache:
+        with VectorCache(
+            settings.index / CACHE_FILE, (*encoder.info.identity, encoder.info.runtime), encoder.info.dim
+        ) as cache:
             if not use_cache:
                 cache.clear()
             manifest = write_generation(settings.index, recipe, build.documents(cache), build.failures)
@@ -125,7 +127,7 @@ def _build(
         )
     if before is None or before.generation != manifest.generation:
         make_current(settings.index, manifest.generation)
-    state.write(settings.index)  # last: an interruption before it only makes the next check look closer
+    state.write(settings.index)  # last: after an interruption before it the index is called stale, never fresh
     return _report(manifest, before, build)
 
 

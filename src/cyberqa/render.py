@@ -200,7 +200,7 @@ def build_text(report: "BuildReport") -> str:
 def status_text(status: JSON) -> str:
     """Return what ``cyberqa status`` prints."""
     stale = {
-        None: "cannot be told: the corpus folder is not there",
+        None: "cannot be told: no corpus folder, or no record of it; run: cyberqa index",
         False: "no",
         True: f"yes ({', '.join(status['changes'])})",
     }

@@ -182,7 +182,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """The index an answer came from. ``stale`` is None where it cannot be told: the corpus folder is not there."""
+    """The index an answer came from. ``stale`` is None where it cannot be told: no corpus, or no record of it."""
 
     generation: str
     model: str

@@ -97,7 +97,7 @@ def run(arguments: list[str]) -> int:
     except _ParserError as error:
         return _fail(_from_parser(error), arguments)
     except sqlite3.OperationalError as error:
-        return _fail(CyberqaError(f"the index cannot be used ({error})", hint=_FREE_SPACE), arguments)
+        return _fail(CyberqaError(f"a database cannot be used ({error})", hint=_FREE_SPACE), arguments)
     except sqlite3.DatabaseError as error:
         damaged = f"a database of the index is damaged ({error})"
         return _fail(SearchIndexError(damaged, hint="run: cyberqa index --rebuild"), arguments)
@@ -123,7 +123,8 @@ def _fail(error: CyberqaError, arguments: list[str]) -> int:
     from cyberqa import render
 
     render.error_message(error)
-    if "--json" in arguments:
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if "--json" in options:
         with contextlib.suppress(OSError):  # standard output may be what failed
             write(render.dump_json(render.error_json(error)) + "\n")
             sys.stdout.flush()

@@ -27,8 +27,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def write(text: str) -> None:
-    """Write to standard output as it is: typer.echo would take escape sequences out of a quotation."""
-    sys.stdout.write(text)
+    """Write a result: to a pipe or file as it is (typer.echo would take characters out), to a terminal made safe."""
+    from cyberqa import render
+
+    sys.stdout.write(render.escape_unsafe(text) if sys.stdout.isatty() else text)
 
 
 def settings_of(context: typer.Context, corpus: Path | None, index: Path | None) -> Settings:

@@ -9,10 +9,10 @@ import typer
 
 from cyberqa.cli.common import CorpusOption, IndexOption, JsonOption, open_session, settings_of, write
 from cyberqa.errors import UsageError
-from cyberqa.types import JSON
 
 if TYPE_CHECKING:
     from cyberqa.session import Session
+    from cyberqa.types import JSON
 
 EXIT_CHECK_FAILED = 5
 DEFAULT_GOLD = Path("evals/gold/reports.jsonl")
@@ -23,7 +23,8 @@ SPLIT_CHOICES = ("dev", "test", "all")
 GoldOption = Annotated[Path, typer.Option("--gold", metavar="FILE", help="The gold set.")]
 SplitOption = Annotated[str, typer.Option("--split", metavar="dev|test|all", help="Which part. Tune on dev only.")]
 ModeOption = Annotated[
-    str, typer.Option("--mode", metavar="hybrid|dense|lexical", help="Both sides, or one alone as a baseline.")
+    str | None,
+    typer.Option("--mode", metavar="hybrid|dense|lexical", help="Both sides [default], or one alone as a baseline."),
 ]
 
 app = typer.Typer(
@@ -64,7 +65,7 @@ def run(
     run_file: Annotated[
         Path | None, typer.Option("--run", metavar="RUN", help="Score a run made elsewhere instead of asking.")
     ] = None,
-    mode: ModeOption = "hybrid",
+    mode: ModeOption = None,
     doc_map: Annotated[
         list[str] | None,
         typer.Option("--doc-map", metavar="A=B", help="Look for the gold set's document A in document B."),
@@ -80,16 +81,15 @@ def run(
     from cyberqa import render
     from cyberqa.evaluation.running import dump_result, result_text
 
+    if run_file is not None and mode is not None:
+        raise UsageError("--run and --mode exclude each other: a run made elsewhere has its own way of asking")
     session = open_session(settings_of(context, corpus, index))
-    result = _evaluate(session, gold, split, run_file=run_file, mode=mode, doc_map=_doc_map(doc_map or []))
-    if output is None and split != "dev":
-        output = (
-            RESULTS / f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}-{gold.stem}-{split}-{result['commit'] or 'no-commit'}.json"
-        )
-    if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(dump_result(render.rounded(result)), encoding="utf-8")
-        render.message(f"cyberqa: results in {output}", sys.stderr)
+    mapping = _doc_map(doc_map or [])
+    result = _evaluate(session, gold, split, run_file=run_file, mode=mode or "hybrid", doc_map=mapping)
+    for file in filter(None, (output, _counted_file(gold, split, result))):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(dump_result(render.rounded(result)), encoding="utf-8")
+        render.message(f"cyberqa: results in {file}", sys.stderr)
     write((render.dump_json(result) if as_json else result_text(result)) + "\n")
 
 
@@ -126,6 +126,8 @@ def gate(
     from cyberqa.evaluation.gating import broken_floors, dump_floors, read_floors, updated_floors
     from cyberqa.evaluation.running import load_result
 
+    if lower and not update:
+        raise UsageError("--lower goes with --update", hint="run: cyberqa eval gate --help")
     known = read_floors(floors) if floors.exists() or not update else None
     if results is not None:
         result = load_result(results)
@@ -188,7 +190,7 @@ def _evaluate(
     run_file: Path | None = None,
     mode: str = "hybrid",
     doc_map: dict[str, str] | None = None,
-) -> JSON:
+) -> "JSON":
     from cyberqa import render
     from cyberqa.evaluation.gold import load_gold
     from cyberqa.evaluation.running import DEPTH, ask_all, make_result, read_run, score_run
@@ -219,6 +221,13 @@ def _evaluate(
         documents={id_: session.generation.document(id_).sha256 for id_ in session.generation.document_ids()},
         configuration=configuration,
     )
+
+
+def _counted_file(gold: Path, split: str, result: "JSON") -> Path | None:
+    """Return where a run that has seen test is kept, so that it is counted."""
+    if split == "dev":
+        return None
+    return RESULTS / f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}-{gold.stem}-{split}-{result['commit'] or 'no-commit'}.json"
 
 
 def _texts(session: "Session") -> dict[str, str]:

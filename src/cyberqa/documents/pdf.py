@@ -1,6 +1,6 @@
 """PDF: pypdfium2 gives the text, page by page; pypdf gives metadata, printed page labels and opens encryption.
 
-pypdfium2 was measured twelve times faster than pypdf and truer to the page (docs/architecture.md).
+pypdfium2 was measured twelve times faster than pypdf on 969 pages of real filings, and truer to the page.
 """
 
 import io
@@ -22,7 +22,7 @@ PAGE_BREAK = "\n\f"
 def read_pdf(data: bytes) -> Reading:
     """Extract the text of a PDF.
 
-    Line ends become LF, also behind a hyphen; U+0000 is dropped. Nothing else is changed.
+    Line ends become LF, also behind a hyphen; form feeds become LF; U+0000 is dropped. Nothing else is changed.
 
     Raises:
         DocumentError: not a PDF, damaged beyond reading, locked by a password, or without any text.

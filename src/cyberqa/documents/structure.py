@@ -282,7 +282,11 @@ def _underline_level(lines: Sequence[Line], underlines: list[str]) -> int | None
 def _is_title(lines: Sequence[Line]) -> bool:
     text = lines[0].text
     return (
-        len(lines) == 1 and len(text) <= MAX_TITLE_CHARS and not text.endswith(_SENTENCE_END) and not BULLET.match(text)
+        len(lines) == 1
+        and len(text) <= MAX_TITLE_CHARS
+        and not text.endswith(_SENTENCE_END)
+        and not BULLET.match(text)
+        and not _FOOTNOTE.match(text)
     )
 
 
@@ -321,13 +325,18 @@ def _block(kind: BlockKind | None, lines: Sequence[Line]) -> Block:
     return Block(kind or BlockKind.PARAGRAPH, _span(lines))
 
 
+def _parts(before: Block, after: Block, text: str) -> bool:
+    """Whether a page ends between two blocks."""
+    return "\f" in text[before.span.end : after.span.start]
+
+
 def _join_addresses(blocks: Sequence[Block], text: str) -> list[Block]:
     """Give a footnote the address that a blank line has parted from it."""
     joined: list[Block] = []
     for block in blocks:
         before = joined[-1] if joined else None
         is_address = block.kind is BlockKind.PARAGRAPH and _ONLY_ADDRESS.match(text[block.span.start : block.span.end])
-        if before is not None and before.kind is BlockKind.FOOTNOTE and is_address:
+        if before is not None and before.kind is BlockKind.FOOTNOTE and is_address and not _parts(before, block, text):
             joined[-1] = Block(BlockKind.FOOTNOTE, Span(before.span.start, block.span.end))
         else:
             joined.append(block)

@@ -3,7 +3,7 @@
 The graph takes the token ids of one text, ``(1, n)`` int64, and gives its mean-pooled unit vector, ``(dim,)``, and
 its last hidden states as unit rows, ``(n, dim)``. It is optimised ahead at the *extended* level, which does not
 depend on the processor, and keeps its weights in a file of their own, which ONNX Runtime maps instead of reading:
-opening takes a third of the time and two thirds of the memory (docs/architecture.md).
+opening takes half the time and four fifths of the memory (docs/architecture.md).
 """
 
 import hashlib
@@ -93,7 +93,6 @@ def _export(source: Path, folder: Path) -> None:
         "dim": model.get_embedding_dimension(),
         "max_tokens": model.max_seq_length,
         "sizes": {name: (folder / name).stat().st_size for name in files},
-        "sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files},
     }
     (folder / bundled.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     for file in folder.iterdir():

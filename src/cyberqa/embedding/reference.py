@@ -1,6 +1,6 @@
 """Any sentence-transformers model, on any device: the reference of the bundled graph, and the way to other models.
 
-Importing this costs seconds (torch), so only a setting that asks for another model or a device leads here.
+Loading a model imports torch, which takes seconds: only a setting that asks for another model or a device leads here.
 """
 
 import hashlib
@@ -40,6 +40,7 @@ class SentenceTransformerEncoder(Encoder):
                 f"model {model!r} cannot be loaded by sentence-transformers: {error}",
                 hint="set model to a local folder or a model's name, or remove the setting",
             ) from error
+        loaded = loaded.float()  # whatever the checkpoint was saved in
         dim, max_tokens = loaded.get_embedding_dimension(), loaded.max_seq_length
         if dim is None or max_tokens is None:
             raise ModelError(f"model {model!r} does not say how long its vectors and texts are", hint="choose another")

@@ -19,7 +19,7 @@ def read_floors(file: Path) -> JSON:
     """
     try:
         body = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise GoldError(
             f"floors {file} cannot be read ({error})", hint="make them with: cyberqa eval gate --update"
         ) from error
@@ -72,9 +72,19 @@ def updated_floors(result: JSON, floors: JSON | None, *, lower: bool) -> JSON:
     """Return floors raised to what was reached, less the tolerance; lowered only where that is asked for.
 
     Without floors every overall measure gets one. The gold set's and the documents' digests are taken from the run.
+
+    Raises:
+        GoldError: a floor's figure is gone, or questions are missing from the run.
     """
+    if result["summary"]["missing"] or result["summary"]["lost_evidence"]:
+        raise GoldError(
+            "floors cannot be set by a run that lacks questions or evidence", hint="run: cyberqa eval check"
+        )
     reached = reached_figures(result)
-    old: Mapping[str, float] = floors["floors"] if floors else dict.fromkeys(result["summary"]["overall"], 0.0)
+    overall = [name for name in result["summary"]["overall"] if name in reached]
+    old: Mapping[str, float] = floors["floors"] if floors else dict.fromkeys(overall, 0.0)
+    if (gone := sorted(old.keys() - reached.keys())) and not lower:
+        raise GoldError(f"the run has no figure for the floor of {', '.join(gone)}", hint="add --lower to drop it")
     new = {name: max(0.0, round(reached[name] - TOLERANCE, 3)) for name in old if name in reached}
     kept = {name: new[name] if lower else max(new[name], old[name]) for name in new}
     return {

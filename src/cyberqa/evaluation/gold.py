@@ -8,10 +8,12 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cyberqa.errors import GoldError
 from cyberqa.types import Span
+
+T = TypeVar("T")
 
 DEV_SHARE = 50  # of a hundred groups
 SPLITS = ("dev", "test")
@@ -73,30 +75,37 @@ def gold_digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-_REQUIRED: Mapping[str, type] = {"id": str, "question": str, "kind": str, "answerable": bool}
-
-
 def _parse(line: str, where: str) -> GoldQuestion:
     try:
         body: dict[str, Any] = json.loads(line)
-        for key, expected in _REQUIRED.items():
-            if not isinstance(body[key], expected):
-                raise TypeError(f"{key}: expected {expected.__name__}, found {body[key]!r}")
+        answerable = _typed(body, "answerable", bool)
+        evidence = tuple(
+            Evidence(_typed(e, "doc", str), _typed(e, "quote", str)) for e in _typed(body, "evidence", list, [])
+        )
+        if answerable and not all(entry.quote.strip() for entry in evidence):
+            raise TypeError("quote: expected text, found none")
         return GoldQuestion(
-            id=body["id"],
-            group=body.get("group", body["id"]),
-            question=body["question"],
-            kind=body["kind"],
-            answerable=body["answerable"],
-            answer=body.get("answer", ""),
-            short_answers=tuple(body.get("short_answers", ())),
-            evidence=tuple(Evidence(entry["doc"], entry["quote"]) for entry in body.get("evidence", ())),
-            any=bool(body.get("any", True)),
+            id=_typed(body, "id", str),
+            group=_typed(body, "group", str, body["id"]),
+            question=_typed(body, "question", str),
+            kind=_typed(body, "kind", str),
+            answerable=answerable,
+            answer=_typed(body, "answer", str, ""),
+            short_answers=tuple(_typed(body, "short_answers", list, [])),
+            evidence=evidence,
+            any=_typed(body, "any", bool, True),
         )
     except KeyError as error:
         raise GoldError(f"{where}: {error.args[0]!r} is missing") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise GoldError(f"{where}: {error}") from error
+
+
+def _typed(body: Mapping[str, Any], key: str, expected: type[T], default: T | None = None) -> T:
+    value = body[key] if default is None else body.get(key, default)
+    if not isinstance(value, expected):
+        raise TypeError(f"{key}: expected {expected.__name__}, found {value!r}")
+    return value
 
 
 # --- locating ------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def measure(units: Sequence[Unit], passages: Sequence[Retrieved], *, any_: bool,
     """
     credited = credit(units, passages, any_)
     gains = [1.0 if units_ else 0.0 for units_ in credited]
-    ideal = 1 if any_ else expected
+    ideal = 1 if any_ else max(expected, 1)
     scores = {f"Success@{k}": _success(credited[:k], 1 if any_ else expected) for k in (1, 5, 10)}
     scores["RR@10"] = next((1 / rank for rank, gain in enumerate(gains[:10], 1) if gain), 0.0)
     scores["nDCG@10"] = _dcg(gains[:10]) / _dcg([1.0] * min(ideal, 10))
@@ -82,7 +82,7 @@ def _char_recall(units: Sequence[Unit], passages: Sequence[Retrieved], any_: boo
     shares = [_covered_share(unit, passages) for unit in units]
     if any_:
         return max(shares, default=0.0)
-    return sum(shares) / expected
+    return sum(shares) / max(expected, 1)
 
 
 def _covered_share(unit: Unit, passages: Sequence[Retrieved]) -> float:

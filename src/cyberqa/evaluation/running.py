@@ -34,14 +34,20 @@ def read_run(file: Path) -> dict[str, JSON]:
         GoldError: not JSON Lines with an id each, or an id twice.
     """
     answers: dict[str, JSON] = {}
+    number = 0
     try:
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-            body = json.loads(line)
+        for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
+            body = json.loads(line) if line.strip() else {}
+            if body.get("id") is None:
+                continue  # a line that `batch` could not read: its question counts as missing
             if str(body["id"]) in answers:
                 raise GoldError(f"{file}, line {number}: {body['id']!r} stands twice in the run")
+            for passage in body.get("passages", ()):
+                _retrieved(passage)
             answers[str(body["id"])] = body
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GoldError(f"run {file} cannot be read ({error})", hint="make one with: cyberqa batch") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        where = f", line {number}" if number else ""
+        raise GoldError(f"run {file}{where} cannot be read ({error})", hint="make one with: cyberqa batch") from error
     return answers
 
 

@@ -18,6 +18,7 @@ from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
     DATABASE_FILE,
     POSTINGS_FILE,
+    REBUILD_HINT,
     SENTENCE_VECTORS_FILE,
     Manifest,
     current_generation,
@@ -54,12 +55,12 @@ class Generation:
         name = current_generation(index)
         try:
             return cls(generation_folder(index, name))
-        except (OSError, RuntimeError, ValueError, sqlite3.Error) as error:
+        except (OSError, EOFError, RuntimeError, ValueError, sqlite3.Error, SearchIndexError) as error:
             if (now := current_generation(index)) != name:  # a builder swept it while it was being opened
                 return cls(generation_folder(index, now))
-            raise SearchIndexError(
-                f"the index in {index} is damaged ({error})", hint="run: cyberqa index --rebuild"
-            ) from error
+            if isinstance(error, SearchIndexError):
+                raise
+            raise SearchIndexError(f"the index in {index} is damaged ({error})", hint=REBUILD_HINT) from error
 
     def close(self) -> None:
         """Let go of the files."""
@@ -166,5 +167,5 @@ class Generation:
 def _checked(id_: str, text: bytes, text_sha256: str) -> str:
     """Decode a stored text, having made sure that it is the one that was indexed: nothing else may be quoted."""
     if hashlib.sha256(text).hexdigest() != text_sha256:
-        raise SearchIndexError(f"the text of {id_} in the index is damaged", hint="run: cyberqa index --rebuild")
+        raise SearchIndexError(f"the text of {id_} in the index is damaged", hint=REBUILD_HINT)
     return text.decode("utf-8")

@@ -22,7 +22,8 @@ SENTENCE_VECTORS_FILE = "sentences.npy"
 POSTINGS_FILE = "postings.npy"
 
 _GENERATION_ID = re.compile(r"[0-9a-f]{20}")
-REBUILD = "run: cyberqa index"
+INDEX_HINT = "run: cyberqa index"
+REBUILD_HINT = "run: cyberqa index --rebuild"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Manifest:
             if body["format"] != FORMAT:
                 raise IncompatibleIndexError(
                     f"the index in {folder.parent.parent} has format {body['format']}, expected format {FORMAT}",
-                    hint=REBUILD,
+                    hint=INDEX_HINT,
                 )
             recipe = Recipe(
                 EncoderInfo(**body["encoder"]), *(dict(body[key]) for key in ("rules", "tools", "documents"))
@@ -105,9 +106,7 @@ class Manifest:
             files = {name: FileDigest(**file) for name, file in body["files"].items()}
             return cls(str(body["generation"]), recipe, dict(body["failures"]), int(body["chunks"]), files)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SearchIndexError(
-                f"the manifest in {folder} is damaged ({error})", hint="run: cyberqa index --rebuild"
-            ) from error
+            raise SearchIndexError(f"the manifest in {folder} is damaged ({error})", hint=REBUILD_HINT) from error
 
 
 def generation_folder(index: Path, generation: str) -> Path:
@@ -125,14 +124,12 @@ def current_generation(index: Path) -> str:
     try:
         name = (index / CURRENT_FILE).read_text(encoding="ascii").strip()
     except FileNotFoundError:
-        raise NoIndexError(f"no index in {index}", hint=REBUILD) from None
+        raise NoIndexError(f"no index in {index}", hint=INDEX_HINT) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SearchIndexError(
-            f"{index / CURRENT_FILE} cannot be read ({error})", hint="run: cyberqa index --rebuild"
-        ) from error
+        raise SearchIndexError(f"{index / CURRENT_FILE} cannot be read ({error})", hint=REBUILD_HINT) from error
     if not _GENERATION_ID.fullmatch(name):
         raise SearchIndexError(
             f"{index / CURRENT_FILE}: expected a generation's id, found {name[:40]!r}",
-            hint="run: cyberqa index --rebuild",
+            hint=REBUILD_HINT,
         )
     return name

@@ -74,7 +74,7 @@ def write_generation(
             _flush(file)
         _flush(scratch)
         _put_in_place(scratch, final, manifest)
-    except (sqlite3.Error, RuntimeError) as error:  # SQLite's and FAISS's words for a full disk
+    except sqlite3.OperationalError as error:  # SQLite's word for a full disk
         raise SearchIndexError(
             f"the index in {index} cannot be written ({error})", hint="free some space, then run: cyberqa index"
         ) from error
@@ -150,7 +150,10 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -
             database.executemany("INSERT INTO terms VALUES (?, ?, ?)", directory)
     finally:
         database.close()
-    faiss.write_index(vectors, str(folder / CHUNK_VECTORS_FILE))
+    try:
+        faiss.write_index(vectors, str(folder / CHUNK_VECTORS_FILE))
+    except RuntimeError as error:  # FAISS's word for it
+        raise sqlite3.OperationalError(f"the vectors could not be written: {error}") from error
     np.save(folder / SENTENCE_VECTORS_FILE, np.concatenate(sentence_vectors), allow_pickle=False)
     np.save(folder / POSTINGS_FILE, postings, allow_pickle=False)
     return int(vectors.ntotal)
