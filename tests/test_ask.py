@@ -135,6 +135,7 @@ def test_the_same_question_gives_the_same_bytes_in_another_session_and_index(rea
 def test_json_keeps_to_the_schema(session, question):
     body = json.loads(render.dump_json(render.answer_json(session.ask(question), timings=True)))
     jsonschema.validate(body, schema("answer"))
+    assert body["schema"] == schema("answer")["$id"]
 
 
 def test_json_has_the_keys_of_the_contract_in_their_order(session):

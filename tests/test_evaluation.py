@@ -302,15 +302,18 @@ def test_what_batch_writes_can_be_scored_odd_lines_and_all(tmp_path):
 
 
 def test_a_run_on_test_is_always_written_down(tmp_path, real_index):
+    """With a gold set of its own: the one that ships is asked its test questions only where that is counted."""
+    sides = {GoldQuestion(f"q{n}", f"q{n}", "", "near", False, "", (), (), True).split: f"q{n}" for n in range(20)}
+    entries = [{"id": id_, "question": "who", "kind": "near", "answerable": False} for id_ in sides.values()]
+    (tmp_path / "small.jsonl").write_text("\n".join(map(json.dumps, entries)), "utf-8")
     with working_folder(tmp_path):
-        code = run_cli(
-            "eval", "run", "--gold", GOLD_FILE, "--split", "test", "--corpus", CORPUS, "--index", real_index,
-            "--output", tmp_path / "mine.json",
-        )  # fmt: skip
-    assert code == 0
-    (counted,) = (tmp_path / "evals" / "results").iterdir()
-    assert "reports-test" in counted.name
-    assert running.load_result(counted)["rows"] == running.load_result(tmp_path / "mine.json")["rows"]
+        run = ["eval", "run", "--gold", "small.jsonl", "--corpus", CORPUS, "--index", real_index]
+        assert run_cli(*run, "--split", "dev") == 0
+        assert not (tmp_path / "evals").exists()
+        assert run_cli(*run, "--split", "test", "--output", "mine.json") == 0
+        (counted,) = (tmp_path / "evals" / "results").iterdir()
+        assert "small-test" in counted.name
+        assert running.load_result(counted)["rows"] == running.load_result(Path("mine.json"))["rows"]
 
 
 def test_a_floor_whose_figure_is_gone_is_not_dropped_in_silence(result):
