@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from cyberqa.errors import GoldError
 from cyberqa.evaluation.measures import MEASURES
-from cyberqa.evaluation.running import SHORT_ANSWER, figure_text
+from cyberqa.evaluation.running import SHORT_ANSWER, answerable_rows, figure_text
 from cyberqa.evaluation.statistics import mean_estimate, randomisation_p
 from cyberqa.types import JSON
 
@@ -24,7 +24,7 @@ def compare(a: JSON, b: JSON) -> JSON:
     for key in ("sha256", "split"):
         if a["gold"][key] != b["gold"][key]:
             raise GoldError(f"the two runs differ in their gold set's {key}: {a['gold'][key]} and {b['gold'][key]}")
-    pairs = [(x, y) for x, y in zip(_answerable(a), _answerable(b), strict=True)]
+    pairs = [(x, y) for x, y in zip(answerable_rows(a), answerable_rows(b), strict=True)]
     differences = {
         name: [y["measures"][name] - x["measures"][name] for x, y in pairs] for name in (*MEASURES, SHORT_ANSWER)
     }
@@ -41,10 +41,6 @@ def compare(a: JSON, b: JSON) -> JSON:
         "won": [_pair(x, y) for x, y in pairs if y["measures"][DECIDING] > x["measures"][DECIDING]],
         "lost": [_pair(x, y) for x, y in pairs if y["measures"][DECIDING] < x["measures"][DECIDING]],
     }
-
-
-def _answerable(result: JSON) -> list[JSON]:
-    return [row for row in result["rows"] if row["answerable"]]
 
 
 def _verdict(measures: JSON) -> str:

@@ -7,6 +7,7 @@ question that needs all its evidence is the one figure that these files cannot c
 
 from collections.abc import Iterator
 
+from cyberqa.evaluation.running import answerable_rows
 from cyberqa.types import JSON
 
 RUN_NAME = "cyberqa"
@@ -14,7 +15,7 @@ RUN_NAME = "cyberqa"
 
 def qrels_lines(result: JSON) -> Iterator[str]:
     """Yield ``qid 0 docid 1`` for every unit; evidence that was lost counts too."""
-    for row in _answerable(result):
+    for row in answerable_rows(result):
         units = 1 if row["any"] else len(row["expected"])
         for number in range(units):
             yield f"{row['id']} 0 {_unit_name(row, number)} 1"
@@ -22,7 +23,7 @@ def qrels_lines(result: JSON) -> Iterator[str]:
 
 def run_lines(result: JSON) -> Iterator[str]:
     """Yield ``qid Q0 docid rank score name`` for every passage; scores fall by one a rank: no tie to re-order."""
-    for row in _answerable(result):
+    for row in answerable_rows(result):
         passages = row["passages"]
         for rank, (passage, credited) in enumerate(zip(passages, row["credited"], strict=True), 1):
             start, end = passage["spans"][0]
@@ -30,10 +31,6 @@ def run_lines(result: JSON) -> Iterator[str]:
                 _unit_name(row, credited[0]) if credited else f"{passage['doc']}:{start}-{end}#{rank}".replace(" ", "_")
             )
             yield f"{row['id']} Q0 {name} {rank} {len(passages) - rank + 1} {RUN_NAME}"
-
-
-def _answerable(result: JSON) -> list[JSON]:
-    return [row for row in result["rows"] if row["answerable"]]
 
 
 def _unit_name(row: JSON, number: int) -> str:

@@ -128,6 +128,11 @@ def _answers(question: GoldQuestion, first: JSON) -> bool:
     return holds_short_answer(shown, question.short_answers, question.kind)
 
 
+def answerable_rows(result: JSON) -> list[JSON]:
+    """Return the rows of a result whose questions the corpus answers."""
+    return [row for row in result["rows"] if row["answerable"]]
+
+
 # --- summing up ----------------------------------------------------------------------------------------------
 
 
