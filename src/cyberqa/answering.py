@@ -43,7 +43,7 @@ def _cite(document: Document, chunk: Chunk) -> Citation:
         title=document.title,
         publisher=document.metadata.publisher,
         year=document.metadata.year,
-        language=document.metadata.language,
+        language=document.language,
         section=chunk.section,
         sha256=document.sha256,
         text_sha256=document.text_sha256,

@@ -105,7 +105,7 @@ def _segments(document: Document) -> Iterator[tuple[tuple[str, ...], list[Block]
                 trail.pop()
             if block.level:
                 trail.append((block.level, heading_text(document.text, block)))
-        elif block.kind is not BlockKind.CONTENTS:
+        elif block.kind not in (BlockKind.CONTENTS, BlockKind.RUNNING):
             run.append(block)
     if run:
         yield section(), run

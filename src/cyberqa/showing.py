@@ -115,6 +115,6 @@ def _describe(document: Document) -> JSON:
         "pages": len(document.pages) or None,
         "reader": document.reader,
         "encoding": document.encoding,
-        "language": document.metadata.language,
+        "language": document.language,
         "warnings": list(document.warnings),
     }

@@ -35,6 +35,8 @@ class BlockKind(StrEnum):
     TABLE = "table"
     FOOTNOTE = "footnote"
     CONTENTS = "contents"
+    RUNNING = "running"
+    """A running header or footer: what repeats from page to page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,24 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Repair:
+    """How often one kind of damage was mended while a page was read; ``page`` is None in formats without pages."""
+
+    kind: str
+    page: int | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Footnote:
+    """A footnote: its label, its span, and the position of the mark that refers to it, where one was found."""
+
+    label: str
+    span: Span
+    reference: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """What ``sources.toml``, or the file itself, says of a document."""
 
@@ -73,6 +93,7 @@ class Document:
 
     ``text`` is the canonical text, the only text that is ever quoted. ``has_lines`` says whether line numbers
     mean something to the reader of the file (they do not in a PDF). ``blocks`` are in order and do not overlap.
+    ``language`` is an ISO 639-1 code: what ``sources.toml`` says, else what was detected.
     """
 
     id: str
@@ -85,7 +106,9 @@ class Document:
     pages: tuple[Page, ...] = ()
     has_lines: bool = True
     encoding: str | None = None
+    language: str | None = None
     metadata: Metadata = Metadata()
+    repairs: tuple[Repair, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -94,6 +117,8 @@ class Chunk:
     """What is embedded and what is shown: one contiguous span with the headings above it.
 
     ``sentences`` lie inside ``span``, in order; the first starts where it starts, the last ends where it ends.
+    ``continuation`` is the rest of the last sentence, where a page's end or footnotes cut it off. ``context`` is what
+    is matched with the chunk but stands elsewhere: a table's caption and header row.
     """
 
     document: str
@@ -101,6 +126,8 @@ class Chunk:
     span: Span
     section: tuple[str, ...]
     sentences: tuple[Span, ...]
+    continuation: Span | None = None
+    context: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ READERS: dict[str, str] = {suffix: module.READER for module in (text, pdf) for s
 """File name suffix -> the rules that read it. Raised with any change of extraction or repair."""
 
 
+_NEVER_QUOTED = (BlockKind.HEADING, BlockKind.CONTENTS, BlockKind.RUNNING)
+
+
 def reader_for(id_: str) -> str:
     """Return the name of the reader for a document id.
 
@@ -62,7 +65,7 @@ def read_document(id_: str, data: bytes, metadata: Metadata | None = None) -> Do
     metadata = metadata or Metadata()
     reader = reader_for(id_)
     reading = pdf.read_pdf(data) if reader == pdf.READER else text.read_text(data, PurePosixPath(id_).suffix.lower())
-    if all(block.kind in (BlockKind.HEADING, BlockKind.CONTENTS) for block in reading.blocks):
+    if all(block.kind in _NEVER_QUOTED for block in reading.blocks):
         raise DocumentError("it holds no running text, only headings or nothing at all")
     doubts = [] if reading.encoding in (None, "utf-8") else [f"read as {reading.encoding}, not UTF-8"]
     return Document(
@@ -76,7 +79,9 @@ def read_document(id_: str, data: bytes, metadata: Metadata | None = None) -> Do
         pages=reading.pages,
         has_lines=reading.has_lines,
         encoding=reading.encoding,
+        language=metadata.language,
         metadata=metadata,
+        repairs=reading.repairs,
         warnings=(*reading.warnings, *doubts),
     )
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cyberqa.types import Block, Page
+from cyberqa.types import Block, Page, Repair
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,4 +15,5 @@ class Reading:
     has_lines: bool = True
     title: str | None = None
     encoding: str | None = None
+    repairs: tuple[Repair, ...] = ()
     warnings: tuple[str, ...] = ()

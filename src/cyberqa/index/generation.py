@@ -24,7 +24,7 @@ from cyberqa.index.manifest import (
     current_generation,
     generation_folder,
 )
-from cyberqa.types import BlockKind, Chunk, Document, Matrix, Metadata, Page, Span, Vector
+from cyberqa.types import BlockKind, Chunk, Document, Matrix, Metadata, Page, Repair, Span, Vector
 
 _DOCUMENTS_KEPT = 32  # canonical texts held in memory while a session lasts
 
@@ -93,13 +93,20 @@ class Generation:
 
     def chunk(self, row: int) -> Chunk:
         """Return a chunk by its row."""
-        document, kind, start, stop, section, sentences = self._database.execute(
-            "SELECT d.id, c.kind, c.start, c.stop, c.section, c.sentences"
+        document, kind, start, stop, section, sentences, continuation, context = self._database.execute(
+            "SELECT d.id, c.kind, c.start, c.stop, c.section, c.sentences, c.continuation, c.context"
             " FROM chunks c JOIN documents d ON d.row = c.document WHERE c.row = ?",
             (row,),
         ).fetchone()
-        spans = tuple(Span(*pair) for pair in json.loads(sentences))
-        return Chunk(document, BlockKind(kind), Span(start, stop), tuple(json.loads(section)), spans)
+        return Chunk(
+            document=document,
+            kind=BlockKind(kind),
+            span=Span(start, stop),
+            section=tuple(json.loads(section)),
+            sentences=_spans(sentences),
+            continuation=Span(*json.loads(continuation)) if continuation else None,
+            context=_spans(context),
+        )
 
     def sentence_vectors(self, row: int) -> Matrix:
         """Return the vectors of a chunk's sentences, ``(n, dim)`` float32, unit length within float16's rounding."""
@@ -124,7 +131,7 @@ class Generation:
     def _read_document(self, id_: str) -> Document:
         found = self._database.execute(
             "SELECT row, title, publisher, year, language, source, tags, sha256, text_sha256, reader, encoding,"
-            " has_lines, warnings, text FROM documents WHERE id = ?",
+            " has_lines, repairs, warnings, text FROM documents WHERE id = ?",
             (id_,),
         ).fetchone()
         if found is None:
@@ -142,6 +149,7 @@ class Generation:
             reader,
             encoding,
             has_lines,
+            repairs,
             warnings,
             text,
         ) = found
@@ -159,9 +167,15 @@ class Generation:
             pages=tuple(Page(number, label, Span(start, stop)) for number, label, start, stop in pages),
             has_lines=bool(has_lines),
             encoding=encoding,
+            language=language,
             metadata=Metadata(title, publisher, year, language, source, tuple(json.loads(tags))),
+            repairs=tuple(Repair(*repair) for repair in json.loads(repairs)),
             warnings=tuple(json.loads(warnings)),
         )
+
+
+def _spans(pairs: str) -> tuple[Span, ...]:
+    return tuple(Span(*pair) for pair in json.loads(pairs))
 
 
 def _checked(id_: str, text: bytes, text_sha256: str) -> str:

@@ -10,7 +10,7 @@ CREATE TABLE documents (
     title       TEXT NOT NULL,
     publisher   TEXT,
     year        INTEGER,
-    language    TEXT,
+    language    TEXT,              -- ISO 639-1; given, else detected
     source      TEXT,
     tags        TEXT NOT NULL,     -- JSON list
     sha256      TEXT NOT NULL,     -- of the file's bytes
@@ -18,6 +18,8 @@ CREATE TABLE documents (
     reader      TEXT NOT NULL,
     encoding    TEXT,
     has_lines   INTEGER NOT NULL,
+    blocks      TEXT NOT NULL,     -- JSON object: how many of each kind
+    repairs     TEXT NOT NULL,     -- JSON list of [kind, page, count]
     warnings    TEXT NOT NULL,     -- JSON list
     text        BLOB NOT NULL      -- the canonical text in UTF-8
 );
@@ -31,6 +33,15 @@ CREATE TABLE pages (
     PRIMARY KEY (document, number)
 ) WITHOUT ROWID;
 
+CREATE TABLE footnotes (
+    document  INTEGER NOT NULL REFERENCES documents (row),
+    reference INTEGER NOT NULL,    -- position of the mark that refers to it
+    label     TEXT NOT NULL,
+    start     INTEGER NOT NULL,
+    stop      INTEGER NOT NULL,
+    PRIMARY KEY (document, reference, start)
+) WITHOUT ROWID;
+
 -- `row` is also the chunk's row in chunks.faiss and in the postings.
 CREATE TABLE chunks (
     row            INTEGER PRIMARY KEY,
@@ -40,7 +51,9 @@ CREATE TABLE chunks (
     stop           INTEGER NOT NULL,
     section        TEXT NOT NULL,  -- JSON list, outermost first
     first_sentence INTEGER NOT NULL,
-    sentences      TEXT NOT NULL   -- JSON list of [start, stop]; the i-th is row first_sentence + i of sentences.npy
+    sentences      TEXT NOT NULL,  -- JSON list of [start, stop]; the i-th is row first_sentence + i of sentences.npy
+    continuation   TEXT,           -- JSON [start, stop]: the rest of the last sentence
+    context        TEXT NOT NULL   -- JSON list of [start, stop]: matched with the chunk, never shown with it
 );
 
 -- The postings of a term are postings.npy[first : first + count].

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -167,7 +168,7 @@ def _insert_document(database: sqlite3.Connection, row: int, document: Document)
         "title": document.title,
         "publisher": about.publisher,
         "year": about.year,
-        "language": about.language,
+        "language": document.language,
         "source": about.source,
         "tags": json.dumps(about.tags, ensure_ascii=False),
         "sha256": document.sha256,
@@ -175,6 +176,8 @@ def _insert_document(database: sqlite3.Connection, row: int, document: Document)
         "reader": document.reader,
         "encoding": document.encoding,
         "has_lines": document.has_lines,
+        "blocks": json.dumps(Counter(block.kind.value for block in document.blocks), sort_keys=True),
+        "repairs": json.dumps([(repair.kind, repair.page, repair.count) for repair in document.repairs]),
         "warnings": json.dumps(document.warnings, ensure_ascii=False),
         "text": document.text.encode("utf-8"),
     }
@@ -201,8 +204,10 @@ def _insert_chunks(
             section,
             first_sentence,
             sentences,
+            json.dumps((chunk.continuation.start, chunk.continuation.end)) if chunk.continuation else None,
+            json.dumps([(span.start, span.end) for span in chunk.context]),
         )
-        database.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        database.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         first_sentence += len(chunk.sentences)
 
 
