@@ -5,10 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import CORPUS, FakeEncoder, make_pdf
-from cyberqa.chunking import MAX_CHARS, MAX_JOINED_CHARS, MIN_CHARS, chunk_document, split_sentences, trail_text
+from cyberqa.chunking import MAX_CHARS, MAX_JOINED_CHARS, MIN_CHARS, chunk_document
 from cyberqa.documents import read_document
 from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.errors import DocumentError
+from cyberqa.matching import matched_text, sentence_texts, trail_text
+from cyberqa.sentences import split_sentences
 from cyberqa.settings import Settings
 from cyberqa.types import Block, BlockKind, Chunk, Document, Span
 from test_documents import BALKANS, REPORTS, read
@@ -40,6 +42,10 @@ def assert_chunks_hold(document: Document, chunks: list[Chunk], encoder: Encoder
     for chunk in chunks:
         assert chunk.span.start >= position, "spans in order, without overlap"
         position = chunk.span.end
+        if chunk.continuation:
+            assert chunk.continuation.start >= chunk.span.end
+            for at in range(chunk.continuation.start, chunk.continuation.end):
+                covered[at] += 1
         assert chunk.sentences[0].start == chunk.span.start
         assert chunk.sentences[-1].end == chunk.span.end
         assert not document.text[chunk.span.start].isspace() or chunk.kind is BlockKind.TABLE
@@ -51,7 +57,11 @@ def assert_chunks_hold(document: Document, chunks: list[Chunk], encoder: Encoder
         )
         window = encoder.info.window_tokens
         trail = trail_text(document.title, chunk.section, encoder.count_tokens, window)
-        assert encoder.count_tokens(trail + document.text[chunk.span.start : chunk.span.end]) <= window
+        assert encoder.count_tokens(matched_text(document, chunk, trail)) <= window
+        assert all(
+            encoder.count_tokens(text) <= window
+            for text in sentence_texts(document, chunk, encoder.count_tokens, window)
+        )
     for at, character in enumerate(document.text):
         if not character.isspace() and character != "\ufeff":
             assert covered[at] == quoted[at], f"character {at} {character!r}"
@@ -93,7 +103,7 @@ def test_prose_comes_in_300_to_900_characters_where_the_section_has_that_much(si
     chunks = [c for c in chunks_of(BALKANS, model, size) if c.kind in (BlockKind.PARAGRAPH, BlockKind.LIST)]
     for before, chunk, after in zip([None, *chunks], chunks, [*chunks[1:], None], strict=False):
         assert len(chunk.span) <= MAX_JOINED_CHARS
-        if len(chunk.span) < MIN_CHARS:
+        if len(chunk.span) + len(chunk.continuation or ()) < MIN_CHARS:
             for near in (before, after):
                 gap_is_empty = (
                     near

@@ -13,8 +13,8 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "src" / "cyberqa"
 ROOMS = [
-    "types", "errors", "settings", "location", "corpus", "documents", "chunking", "embedding", "index", "ingest",
-    "editing", "retrieval", "answering", "session", "showing", "evaluation", "render", "cli",
+    "types", "errors", "settings", "location", "corpus", "documents", "sentences", "matching", "chunking", "embedding",
+    "index", "ingest", "editing", "retrieval", "answering", "session", "showing", "evaluation", "render", "cli",
 ]  # fmt: skip
 NEVER_AT_THE_TOP = ("torch", "transformers", "sentence_transformers", "rich", "nupunkt", "pypdf", "pypdfium2")
 

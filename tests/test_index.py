@@ -59,7 +59,8 @@ def test_vectors_in_the_index_are_those_of_title_trail_and_text(session):
     row = next(r for r in range(generation.manifest.chunks) if generation.chunk(r).section[-1:] == ("4.1 Albania",))
     chunk = generation.chunk(row)
     document = generation.document(chunk.document)
-    matched = f"{document.title}. {'. '.join(chunk.section)}\n{document.text[chunk.span.start : chunk.span.end]}"
+    shown, rest = (document.text[span.start : span.end] for span in (chunk.span, chunk.continuation))
+    matched = f"{document.title}. {'. '.join(chunk.section)}\n{shown} {rest}"
     assert np.array_equal(generation.chunk_vectors(np.array([row]))[0], next(encoder.encode([matched])).vector)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from cyberqa.index.generation import Generation
 from cyberqa.location import Locator
-from cyberqa.types import Chunk, Citation, Document, Excerpt, Hit, Passage, Span, Vector
+from cyberqa.types import Chunk, Citation, Document, Excerpt, Hit, Note, Passage, Span, Vector
 
 
 def make_passages(generation: Generation, hits: Sequence[Hit], question: Vector) -> tuple[Passage, ...]:
@@ -28,8 +28,18 @@ def _passage(generation: Generation, hit: Hit, question: Vector, locators: dict[
         text=passage.text,
         location=passage.location,
         highlight=_excerpt(document, locator, best),
-        continuation=None,
+        continuation=_excerpt(document, locator, chunk.continuation) if chunk.continuation else None,
         citation=_cite(document, chunk),
+        notes=_notes(generation, document, locator, chunk),
+    )
+
+
+def _notes(generation: Generation, document: Document, locator: Locator, chunk: Chunk) -> tuple[Note, ...]:
+    spans = [chunk.span, *([chunk.continuation] if chunk.continuation else [])]
+    found = [footnote for span in spans for footnote in generation.footnotes(document.id, span)]
+    return tuple(
+        Note(footnote.label, document.text[footnote.span.start : footnote.span.end], locator.locate(footnote.span))
+        for footnote in found
     )
 
 

@@ -1,32 +1,27 @@
 """A Document in, Chunks out: whole sentences, packed to the size asked for, with the trail of headings above them.
 
-A chunk never crosses a heading, a footnote, a table or a page, and every character of running text (white space
-apart) is in exactly one chunk.
+A chunk never crosses a heading, a footnote, a table or a page. Every character of running text (white space apart)
+is in exactly one chunk, or in its continuation: the rest of a sentence that a page's end cut off.
 """
 
-import bisect
 import math
-import re
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from cyberqa.documents.structure import BULLET, heading_text, iter_lines
-from cyberqa.types import Block, BlockKind, Chunk, Document, Span
+from cyberqa.documents.joining import find_continuations
+from cyberqa.documents.structure import heading_text, is_caption, iter_lines
+from cyberqa.matching import joined_text, trail_text
+from cyberqa.sentences import CountTokens, halve_to_fit, split_sentences
+from cyberqa.types import BlockKind, Chunk, Document, Span
 
 MIN_CHARS = 300
 MAX_CHARS = 900
 MAX_JOINED_CHARS = 1200
 """A passage that would leave a remainder under MIN_CHARS may grow to this."""
 
-_TRAIL_SHARE = 0.25  # of the encoder's window; a longer title and trail lose their outer parts
-
-CountTokens = Callable[[str], int]
-
-_MARK = (
-    r"(?:[⁰¹²³⁴⁵⁶⁷⁸⁹]|\[\s*\w{1,3}\s*\])"  # one, and no repetition inside: repeated twice it would backtrack for ever
-)
-_LEADING_MARKS = re.compile(rf"(?:{_MARK}\s*)+")
-_MARKED_END = re.compile(rf"[.!?…][\"”’»)]*\s?{_MARK}+\s+(?=[\"“‘«(]?[^\W\d_a-z])")
+_CONTEXT_SHARE = 0.5  # of the room beside the trail; a caption and header row that need more are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +32,15 @@ class _Unit:
     tokens: int
     closes_block: bool
     introduces_list: bool
+    continuation: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """Neighbouring blocks that one chunk may span, by their place in the document."""
+
+    section: tuple[str, ...]
+    places: list[int]
 
 
 def chunk_document(
@@ -49,150 +53,159 @@ def chunk_document(
         size_chars: the length aimed at; chunks have MIN_CHARS to MAX_CHARS characters where the section has that
             much, and a shorter remainder joins its neighbour up to MAX_JOINED_CHARS.
         count_tokens: tokens of a text as the encoder counts them, without its special ones.
-        window_tokens: what the encoder takes, without its special tokens. No chunk exceeds it together with
-            :func:`trail_text`.
+        window_tokens: what the encoder takes, without its special tokens. No chunk exceeds it as it is matched.
     """
-    chunks: list[Chunk] = []
-    for section, blocks in _segments(document):
-        room = window_tokens - count_tokens(trail_text(document.title, section, count_tokens, window_tokens))
-        units = [unit for block in blocks for unit in _units(document.text, block, count_tokens, room)]
-        ends = [block.span.end for block in blocks]
-        for group in _pack(units, size_chars, room):
-            for part in _within_room(document.text, group, count_tokens, room):
-                span = Span(part[0].span.start, part[-1].span.end)
-                kind = blocks[bisect.bisect_right(ends, span.start)].kind
-                chunks.append(Chunk(document.id, kind, span, section, tuple(unit.span for unit in part)))
-    return chunks
+    return list(_Cutter(document, size_chars, count_tokens, window_tokens).chunks())
 
 
-def trail_text(title: str, section: Sequence[str], count_tokens: CountTokens, window_tokens: int) -> str:
-    """Return what stands in front of a chunk where it is matched, and is never quoted: its title and headings.
+class _Cutter:
+    def __init__(self, document: Document, size_chars: int, count_tokens: CountTokens, window_tokens: int) -> None:
+        self._document = document
+        self._text = document.text
+        self._blocks = document.blocks
+        self._starts = [block.span.start for block in document.blocks]
+        self._size_chars = size_chars
+        self._count = count_tokens
+        self._window = window_tokens
+        self._continued = find_continuations(document.text, document.blocks)
+        self._taken: dict[int, Span] = {}  # block -> its first sentence, where that belongs to an earlier block's last
 
-    Where it would take more than a quarter of the window, the outermost parts go first, then the end of the last.
-    """
-    budget = int(window_tokens * _TRAIL_SHARE)
-    parts = [title, *section]
-    while len(parts) > 1 and count_tokens(_join_trail(parts)) > budget:
-        parts.pop(0)
-    trail = _join_trail(parts)
-    while count_tokens(trail) > budget:
-        trail = trail[: len(trail) * 3 // 4].rstrip() + "\n"
-    return trail
+    def chunks(self) -> Iterator[Chunk]:
+        for segment in _segments(self._document):
+            trail = trail_text(self._document.title, segment.section, self._count, self._window)
+            room = self._window - self._count(trail)
+            context = self._context(segment, room)
+            room -= self._tokens(context)
+            units = [unit for place in segment.places for unit in self._units(place, segment, room)]
+            is_table = any(self._blocks[place].kind is BlockKind.TABLE for place in segment.places)
+            for group in _pack(units, self._size_chars, room):
+                for part in self._within_room(group, room):
+                    first = bisect_right(self._starts, part[0].span.start) - 1
+                    yield Chunk(
+                        document=self._document.id,
+                        kind=BlockKind.TABLE if is_table else self._blocks[first].kind,
+                        span=Span(part[0].span.start, part[-1].span.end),
+                        section=segment.section,
+                        sentences=tuple(unit.span for unit in part),
+                        continuation=part[-1].continuation,
+                        context=context,
+                    )
 
+    def _context(self, segment: _Segment, room: int) -> tuple[Span, ...]:
+        """Return caption and header row of a table."""
+        blocks = [self._blocks[place] for place in segment.places]
+        table = next((block for block in blocks if block.kind is BlockKind.TABLE), None)
+        if table is None:
+            return ()
+        caption = [block.span for block in blocks if block is not table]
+        rows = [line.span for line in iter_lines(self._text, table.span.start, table.span.end) if not line.is_blank]
+        header = rows[:1] if len(rows) > 1 else []
+        both = tuple(sorted([*caption, *header]))
+        return next((spans for spans in (both, tuple(header)) if self._tokens(spans) <= room * _CONTEXT_SHARE), ())
 
-def _join_trail(parts: Sequence[str]) -> str:
-    return ". ".join(parts) + "\n"
+    def _tokens(self, spans: Sequence[Span]) -> int:
+        return sum(self._count(self._text[span.start : span.end]) for span in spans)
+
+    def _units(self, place: int, segment: _Segment, room: int) -> list[_Unit]:
+        block = self._blocks[place]
+        taken = self._taken.get(place)
+        sentences = split_sentences(self._text, block)
+        spans = [
+            part
+            for sentence in (sentences[1:] if taken else sentences)
+            for part in halve_to_fit(self._text, sentence, MAX_JOINED_CHARS, self._count, room)
+        ]
+        units = [
+            _Unit(
+                span,
+                self._tokens([span]),
+                closes_block=span is spans[-1],
+                introduces_list=self._text[span.end - 1] == ":",
+            )
+            for span in spans
+        ]
+        return [*units[:-1], self._continue(units[-1], place, segment, room)] if units else []
+
+    def _continue(self, unit: _Unit, place: int, segment: _Segment, room: int) -> _Unit:
+        """Give a block's last sentence its other half, where that lies in a later block and both fit together."""
+        following = self._continued.get(place)
+        if following is None:
+            return unit
+        rest = split_sentences(self._text, self._blocks[following])[0]
+        tokens = unit.tokens + self._tokens([rest])
+        if tokens > room or len(unit.span) + len(rest) > MAX_JOINED_CHARS:
+            return unit
+        self._taken[following] = rest
+        if following in segment.places:  # only a blank line lies between: one sentence, one span
+            return _Unit(Span(unit.span.start, rest.end), tokens, closes_block=True, introduces_list=False)
+        return _Unit(unit.span, tokens, closes_block=True, introduces_list=False, continuation=rest)
+
+    def _within_room(self, group: list[_Unit], room: int) -> list[list[_Unit]]:
+        """Take a chunk apart that counts more whole than in parts: pieces cut inside a word join otherwise."""
+        span = Span(group[0].span.start, group[-1].span.end)
+        if len(group) == 1 or self._count(joined_text(self._text, span, group[-1].continuation)) <= room:
+            return [group]
+        return [[unit] for unit in group]
 
 
 # --- segments: stretches that may become one chunk -----------------------------------------------------------
 
+_PROSE = (BlockKind.PARAGRAPH, BlockKind.LIST)
+_NEVER_QUOTED = (BlockKind.HEADING, BlockKind.CONTENTS, BlockKind.RUNNING)
 
-def _segments(document: Document) -> Iterator[tuple[tuple[str, ...], list[Block]]]:
-    """Yield runs of blocks that chunks may span, each with its section trail."""
-    trail: list[tuple[int, str]] = []
-    run: list[Block] = []
+
+def _segments(document: Document) -> Iterator[_Segment]:
+    """Yield runs of blocks that chunks may span: prose of a section and page, a table with its caption, a footnote."""
+    sections = _sections(document)
+    tables = _tables(document)
     page_starts = [page.span.start for page in document.pages]
 
-    def section() -> tuple[str, ...]:
-        return tuple(text for _, text in trail)
+    def key(place: int) -> tuple[int, int | None, tuple[str, ...]]:
+        block = document.blocks[place]
+        is_prose = block.kind in _PROSE and place not in tables
+        return (
+            bisect_right(page_starts, block.span.start),
+            None if is_prose else tables.get(place, place),
+            sections[place],
+        )
 
+    for (_, _, section), group in groupby(range(len(document.blocks)), key):
+        places = list(group)
+        if document.blocks[places[0]].kind not in _NEVER_QUOTED:
+            yield _Segment(section, places)
+
+
+def _sections(document: Document) -> list[tuple[str, ...]]:
+    """Return the trail of headings above each block; a footnote has that of the mark which refers to it."""
+    trail: list[tuple[int, str]] = []
+    sections: list[tuple[str, ...]] = []
     for block in document.blocks:
-        if run and not _may_join(run[-1], block, page_starts):
-            yield section(), run
-            run = []
         if block.kind is BlockKind.HEADING:
             while trail and trail[-1][0] >= max(block.level, 1):
                 trail.pop()
             if block.level:
                 trail.append((block.level, heading_text(document.text, block)))
-        elif block.kind not in (BlockKind.CONTENTS, BlockKind.RUNNING):
-            run.append(block)
-    if run:
-        yield section(), run
+        sections.append(tuple(text for _, text in trail))
+    starts = [block.span.start for block in document.blocks]
+    for footnote in document.footnotes:
+        if footnote.reference is not None:
+            place = bisect_right(starts, footnote.span.start) - 1
+            sections[place] = sections[bisect_right(starts, footnote.reference) - 1]
+    return sections
 
 
-_PROSE = (BlockKind.PARAGRAPH, BlockKind.LIST)
-
-
-def _may_join(before: Block, after: Block, page_starts: Sequence[int]) -> bool:
-    same_page = bisect.bisect_right(page_starts, before.span.start) == bisect.bisect_right(
-        page_starts, after.span.start
-    )
-    return same_page and before.kind in _PROSE and after.kind in _PROSE
-
-
-# --- units: what is never cut ---------------------------------------------------------------------------------
-
-
-def split_sentences(text: str, block: Block) -> list[Span]:
-    """Return the sentences of a block, without the white space between them.
-
-    nupunkt finds them; added here: items of a list and rows of a table stand alone, and footnote marks stay with
-    the sentence before them.
-    """
-    from nupunkt import sent_spans  # only indexing needs it
-
-    start, end = block.span.start, block.span.end
-    body = text[start:end]
-    cuts = {0} | {first for first, _ in sent_spans(body)} | {match.end() for match in _MARKED_END.finditer(body)}
-    for line in iter_lines(text, start, end):
-        if not line.is_blank and (
-            block.kind is BlockKind.TABLE or (block.kind is BlockKind.LIST and BULLET.match(line.text))
-        ):
-            cuts.add(line.span.start - start)
-    if block.kind is not BlockKind.FOOTNOTE:  # whose own number leads it
-        cuts = {match.end() if cut and (match := _LEADING_MARKS.match(body, cut)) else cut for cut in cuts}
-    ordered = sorted(cut for cut in cuts if cut < len(body))
-    pieces = zip(ordered, [*ordered[1:], len(body)], strict=True)
-    blank = "\n\r " if block.kind is BlockKind.TABLE else None  # a leading tab is an empty first cell
-    return [span for first, last in pieces if (span := _trim(text, start + first, start + last, blank))]
-
-
-def _trim(text: str, start: int, end: int, blank: str | None = None) -> Span | None:
-    piece = text[start:end]
-    if not piece.strip():
-        return None
-    return Span(start + len(piece) - len(piece.lstrip(blank)), end - len(piece) + len(piece.rstrip()))
-
-
-def _units(text: str, block: Block, count_tokens: CountTokens, room: int) -> list[_Unit]:
-    spans = [part for sentence in split_sentences(text, block) for part in _fitting(text, sentence, count_tokens, room)]
-    return [
-        _Unit(
-            span,
-            count_tokens(text[span.start : span.end]),
-            closes_block=span is spans[-1],
-            introduces_list=text[span.end - 1] == ":",
-        )
-        for span in spans
-    ]
-
-
-_SEPARATORS = (
-    re.compile(r"(?<=[;:])\s+|\n+"),
-    re.compile(r"(?<=[,–—])\s+"),
-    re.compile(r"\s+"),
-    re.compile(r"(?<=[/&?=_-])"),
-)
-
-
-def _fitting(text: str, span: Span, count_tokens: CountTokens, room: int) -> list[Span]:
-    """Halve what is too long for one chunk, at the strongest separator in the middle half."""
-    if len(span) <= MAX_JOINED_CHARS and count_tokens(text[span.start : span.end]) <= room:
-        return [span]
-    cut = _middle_cut(text, span)
-    halves = [_trim(text, span.start, cut), _trim(text, cut, span.end)]
-    return [part for half in halves if half for part in _fitting(text, half, count_tokens, room)]
-
-
-def _middle_cut(text: str, span: Span) -> int:
-    middle = (span.start + span.end) // 2
-    low, high = span.start + len(span) // 4, span.end - len(span) // 4
-    for separator in _SEPARATORS:
-        cuts = [match.end() for match in separator.finditer(text, low, high) if low < match.end() < high]
-        if cuts:
-            return min(cuts, key=lambda cut: abs(cut - middle))
-    return middle  # a single run of characters: inside a word is the only place left
+def _tables(document: Document) -> dict[int, int]:
+    """Return for each table, and each caption that adjoins one, the place of the table."""
+    tables: dict[int, int] = {}
+    for place, block in enumerate(document.blocks):
+        if block.kind is BlockKind.TABLE:
+            tables[place] = place
+            beside = (place - 1, place + 1)
+            captions = [
+                i for i in beside if 0 <= i < len(document.blocks) and is_caption(document.text, document.blocks[i])
+            ]
+            tables.update({i: place for i in captions[:1] if i not in tables})
+    return tables
 
 
 # --- packing -------------------------------------------------------------------------------------------------
@@ -210,8 +223,9 @@ def _pack(units: Sequence[_Unit], size_chars: int, room: int) -> list[list[_Unit
     cut_before = [0] * (len(units) + 1)
     for stop in range(1, len(units) + 1):
         tokens = 0
+        rest = len(units[stop - 1].continuation or ())
         for start in range(stop - 1, -1, -1):
-            length = units[stop - 1].span.end - units[start].span.start
+            length = units[stop - 1].span.end - units[start].span.start + rest
             tokens += units[start].tokens
             if start < stop - 1 and (length > MAX_JOINED_CHARS or tokens > room):
                 break
@@ -224,13 +238,6 @@ def _pack(units: Sequence[_Unit], size_chars: int, room: int) -> list[list[_Unit
         groups.append(list(units[cut_before[stop] : stop]))
         stop = cut_before[stop]
     return groups[::-1]
-
-
-def _within_room(text: str, group: list[_Unit], count_tokens: CountTokens, room: int) -> list[list[_Unit]]:
-    """Take a chunk apart that counts more whole than in parts: pieces that were cut inside a word join otherwise."""
-    if len(group) == 1 or count_tokens(text[group[0].span.start : group[-1].span.end]) <= room:
-        return [group]
-    return [[unit] for unit in group]
 
 
 def _cost(units: Sequence[_Unit], stop: int, length: int, size_chars: int) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from cyberqa import chunking, corpus
+from cyberqa import chunking, corpus, matching
 from cyberqa.documents import load_bytes, read_document, reader_for
 from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.errors import CorpusError, CyberqaError, DocumentError, SearchIndexError
@@ -25,8 +25,8 @@ from cyberqa.index.writing import IndexedDocument, is_whole, make_current, write
 from cyberqa.settings import Settings, load_settings
 from cyberqa.types import JSON, Chunk, Document, Matrix, Metadata, Vector
 
-CHUNKER = "chunks/1"
-"""Raised with any change of the rules in chunking.py."""
+CHUNKER = "chunks/2"
+"""Raised with any change of the rules in sentences.py, matching.py and chunking.py."""
 
 _TOOLS = ("charset-normalizer", "markdown-it-py", "nupunkt", "pypdf", "pypdfium2", "pystemmer", "tokenizers")
 """Libraries whose release may change what is read, cut or counted."""
@@ -296,11 +296,11 @@ class _Build:
     def _index(self, document: Document, chunks: Sequence[Chunk], cache: VectorCache) -> IndexedDocument:
         window, count = self._encoder.info.window_tokens, self._encoder.count_tokens
         trails = {
-            section: chunking.trail_text(document.title, section, count, window)
+            section: matching.trail_text(document.title, section, count, window)
             for section in {c.section for c in chunks}
         }
-        matched = [trails[chunk.section] + _slice(document, chunk) for chunk in chunks]
-        sentences = [document.text[span.start : span.end] for chunk in chunks for span in chunk.sentences]
+        matched = [matching.matched_text(document, chunk, trails[chunk.section]) for chunk in chunks]
+        sentences = [text for chunk in chunks for text in matching.sentence_texts(document, chunk, count, window)]
         vectors = self._vectors([*matched, *sentences], self._state[document.id].size_bytes, cache)
         return IndexedDocument(document, chunks, matched, vectors[: len(matched)], vectors[len(matched) :])
 
@@ -330,10 +330,6 @@ def _unused(sources: Mapping[str, Metadata], state: IndexState) -> dict[str, tup
     return (
         {corpus.SOURCES_FILE: tuple(f"it describes {id_!r}, which is not there" for id_ in missing)} if missing else {}
     )
-
-
-def _slice(document: Document, chunk: Chunk) -> str:
-    return document.text[chunk.span.start : chunk.span.end]
 
 
 def _batches(items: Iterator[tuple[str, Vector]], size: int) -> Iterator[list[tuple[str, Vector]]]:

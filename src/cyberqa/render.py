@@ -22,6 +22,7 @@ ERROR_SCHEMA = "cyberqa.error/1"
 BUILD_SCHEMA = "cyberqa.build/1"
 
 _DECIMALS = 6
+_GAP = "[…]"  # stands for the footnotes or page end between a sentence's two halves
 
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
@@ -80,11 +81,15 @@ def rounded(value: Any) -> Any:
 
 def answer_text(answer: Answer) -> str:
     """Return an answer for a pipe: the exact text of each passage between a citation and its answering sentence."""
-    blocks = [
-        f"{passage.rank}. {cite(passage)}\n\n{passage.text}\n\n   highlight: {passage.highlight.text}\n"
-        for passage in answer.passages
-    ]
-    return "\n".join(blocks) if blocks else "No passages.\n"
+    return "\n".join(_passage_text(passage) for passage in answer.passages) if answer.passages else "No passages.\n"
+
+
+def _passage_text(passage: Passage) -> str:
+    shown = [f"{passage.rank}. {cite(passage)}", passage.text]
+    if passage.continuation:
+        shown.append(f"{_GAP} {passage.continuation.text}")
+    shown.append(f"   highlight: {passage.highlight.text}")
+    return "\n\n".join(shown) + "\n" + "".join(f"   note: {note.text}\n" for note in passage.notes)
 
 
 def cite(passage: Passage) -> str:
@@ -119,7 +124,14 @@ def _characters(location: Location) -> str:
 
 def answer_markdown(answer: Answer) -> str:
     """Return block quotes with a citation line each, to paste into a document."""
-    return "\n".join(f"{_quote(passage.text)}\n>\n> — {_markdown_citation(passage)}\n" for passage in answer.passages)
+    return "\n".join(
+        f"{_quote(_quoted(passage))}\n>\n> — {_markdown_citation(passage)}\n" for passage in answer.passages
+    )
+
+
+def _quoted(passage: Passage) -> str:
+    rest = f" {_GAP} {passage.continuation.text}" if passage.continuation else ""
+    return "\n\n".join((passage.text + rest, *(note.text for note in passage.notes)))
 
 
 def _quote(text: str) -> str:
@@ -162,6 +174,8 @@ def print_answer(answer: Answer, stream: TextIO) -> None:
         trail = " · ".join(filter(None, (" › ".join(source.section), place(passage.location))))
         console.print(Padding(Text(escape_unsafe(trail), style="cyan"), (0, 0, 0, 4)))
         console.print(Padding(_emphasised(passage, Text), (1, 2, 1, 4)))
+        for note in passage.notes:
+            console.print(Padding(Text(escape_unsafe(" ".join(note.text.split())), style="dim"), (0, 2, 0, 6)))
         where = f"{source.document} [{_characters(passage.location)}] · score {passage.score:.3f}"
         console.print(Padding(Text(escape_unsafe(where), style="dim"), (0, 0, 1, 4)))
     if not answer.passages:
@@ -178,6 +192,10 @@ def _emphasised(passage: Passage, text_type: Any) -> Any:
         (passage.text[end:], ""),
     ):
         text.append(escape_unsafe(re.sub(r"\r\n?", "\n", part)), style=style)
+    if passage.continuation:
+        is_answer = end == len(passage.text)  # the highlight is the sentence that goes on here
+        text.append(f" {_GAP} ", style="dim")
+        text.append(escape_unsafe(passage.continuation.text), style="bold yellow" if is_answer else "")
     return text
 
 

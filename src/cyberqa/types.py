@@ -103,6 +103,7 @@ class Document:
     text_sha256: str
     reader: str
     blocks: tuple[Block, ...]
+    footnotes: tuple[Footnote, ...] = ()
     pages: tuple[Page, ...] = ()
     has_lines: bool = True
     encoding: str | None = None

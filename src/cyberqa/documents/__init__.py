@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
 from cyberqa.documents import pdf, text
+from cyberqa.documents.joining import link_footnotes
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.structure import MAX_TITLE_CHARS, heading_text, iter_lines
 from cyberqa.errors import DocumentError
@@ -76,6 +77,7 @@ def read_document(id_: str, data: bytes, metadata: Metadata | None = None) -> Do
         text_sha256=hashlib.sha256(reading.text.encode("utf-8")).hexdigest(),
         reader=reader,
         blocks=tuple(reading.blocks),
+        footnotes=link_footnotes(reading.text, reading.blocks, reading.marks),
         pages=reading.pages,
         has_lines=reading.has_lines,
         encoding=reading.encoding,

@@ -24,6 +24,8 @@ _NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?[ \t]+(\S.*)")
 _HASHES = re.compile(r"(#{1,6})[ \t]+\S")
 _UNDERLINE = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}$")
 
+_CAPTION = re.compile(r"\W{0,4}(?:table|tab\.|tabela|tabelle|tableau|табела|таблица)\s*[\dIVX]{1,6}\b", re.IGNORECASE)
+
 _CONTENTS_TITLE = re.compile(r"(?:table of )?contents$", re.IGNORECASE)
 _PAGE_NUMBER = re.compile(r"\d{1,4}$")
 _LEADERS = " \t.…·"
@@ -100,6 +102,11 @@ def find_blocks(text: str, pages: Sequence[Span] | None = None) -> list[Block]:
         else:
             blocks.extend(_body_blocks(lines, after=blocks[-1] if blocks else None))
     return _join_addresses(blocks, text)
+
+
+def is_caption(text: str, block: Block) -> bool:
+    """Whether a block is the caption of a table."""
+    return block.kind is BlockKind.PARAGRAPH and bool(_CAPTION.match(text, block.span.start, block.span.end))
 
 
 def heading_text(text: str, block: Block) -> str:

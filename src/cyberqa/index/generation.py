@@ -24,7 +24,7 @@ from cyberqa.index.manifest import (
     current_generation,
     generation_folder,
 )
-from cyberqa.types import BlockKind, Chunk, Document, Matrix, Metadata, Page, Repair, Span, Vector
+from cyberqa.types import BlockKind, Chunk, Document, Footnote, Matrix, Metadata, Page, Repair, Span, Vector
 
 _DOCUMENTS_KEPT = 32  # canonical texts held in memory while a session lasts
 
@@ -123,6 +123,15 @@ class Generation:
             CorpusError: no document of that id in the index.
         """
         return self._document(id_)
+
+    def footnotes(self, id_: str, span: Span) -> list[Footnote]:
+        """Return the footnotes that marks inside a span of a document refer to, in order of the marks."""
+        found = self._database.execute(
+            "SELECT label, f.start, f.stop, reference FROM footnotes f JOIN documents d ON d.row = f.document"
+            " WHERE d.id = ? AND reference >= ? AND reference < ? ORDER BY reference",
+            (id_, span.start, span.end),
+        )
+        return [Footnote(label, Span(start, stop), reference) for label, start, stop, reference in found]
 
     def document_ids(self) -> Sequence[str]:
         """Return the ids of all documents, sorted."""

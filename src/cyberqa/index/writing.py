@@ -184,6 +184,10 @@ def _insert_document(database: sqlite3.Connection, row: int, document: Document)
     columns, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
     database.execute(f"INSERT INTO documents ({columns}) VALUES ({marks})", values)  # noqa: S608 - our own names
     database.executemany(
+        "INSERT INTO footnotes VALUES (?, ?, ?, ?, ?)",
+        [(row, f.reference, f.label, f.span.start, f.span.end) for f in document.footnotes if f.reference is not None],
+    )
+    database.executemany(
         "INSERT INTO pages VALUES (?, ?, ?, ?, ?)",
         [(row, page.number, page.label, page.span.start, page.span.end) for page in document.pages],
     )

@@ -1,0 +1,79 @@
+"""What a page's end parts: footnotes from the marks that refer to them, and the halves of a sentence."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+from cyberqa.documents.structure import BULLET
+from cyberqa.types import Block, BlockKind, Footnote, Span
+
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_MARK = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+|\[\^[\w-]{1,20}\]|\[\d{1,3}\]")
+_LABEL = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+|\[\^?([\w-]{1,20})\]|\d{1,3}(?=[\s.)])")
+
+_BODY = (BlockKind.PARAGRAPH, BlockKind.LIST, BlockKind.TABLE, BlockKind.HEADING)
+_PROSE = (BlockKind.PARAGRAPH, BlockKind.LIST)
+_STANDS_BETWEEN = (BlockKind.FOOTNOTE, BlockKind.RUNNING)
+_ENDED = re.compile(r"[.!?:;…][\"”’»)\]]*(?:\s*(?:[⁰¹²³⁴⁵⁶⁷⁸⁹]|\[\s*\w{1,3}\s*\]))*\s*\Z")
+_GOES_ON = re.compile(r"[\"“‘«(]?[^\W\d_A-ZÀ-Þ]")
+_MIN_CUT_CHARS = 40  # a shorter line without a full stop is a label, not half a sentence
+
+
+def link_footnotes(text: str, blocks: Sequence[Block], marks: Sequence[Span] = ()) -> tuple[Footnote, ...]:
+    """Tie each footnote to the nearest mark before it that bears its label; each mark is taken once.
+
+    Args:
+        text: the canonical text.
+        blocks: in order.
+        marks: what the reader knows to be marks though it looks like plain digits; the others (superscripts,
+            ``[1]`` and ``[^1]``) are found here.
+    """
+    free: dict[str, list[int]] = {}
+    for position, label in sorted({*_marks(text, blocks), *((m.start, text[m.start : m.end]) for m in marks)}):
+        free.setdefault(label, []).append(position)
+    linked: list[Footnote] = []
+    for block in blocks:
+        if block.kind is not BlockKind.FOOTNOTE or not (match := _LABEL.match(text, block.span.start, block.span.end)):
+            continue
+        label = (match[1] or match[0]).translate(_SUPERSCRIPTS)
+        before = bisect_left(free.get(label, []), block.span.start)
+        linked.append(Footnote(label, block.span, free[label].pop(before - 1) if before else None))
+    return tuple(linked)
+
+
+def _marks(text: str, blocks: Sequence[Block]) -> Iterator[tuple[int, str]]:
+    for block in blocks:
+        if block.kind in _BODY:
+            for match in _MARK.finditer(text, block.span.start, block.span.end):
+                yield match.start(), match[0].strip("[]^").translate(_SUPERSCRIPTS)
+
+
+def find_continuations(text: str, blocks: Sequence[Block]) -> dict[int, int]:
+    """Return block -> block where the first one's last sentence goes on, both by their place in ``blocks``.
+
+    Footnotes, running headers and page ends may stand between the two. Where nothing does, the second must go on
+    in lower case.
+    """
+    return {
+        first: second
+        for first, block in enumerate(blocks)
+        if block.kind in _PROSE and (second := _next_prose(blocks, first)) and _is_cut(text, blocks, first, second)
+    }
+
+
+def _next_prose(blocks: Sequence[Block], position: int) -> int | None:
+    following = position + 1
+    while following < len(blocks) and blocks[following].kind in _STANDS_BETWEEN:
+        following += 1
+    return following if following < len(blocks) and blocks[following].kind in _PROSE else None
+
+
+def _is_cut(text: str, blocks: Sequence[Block], first: int, second: int) -> bool:
+    before = text[blocks[first].span.start : blocks[first].span.end]
+    after = text[blocks[second].span.start : blocks[second].span.end]
+    if _ENDED.search(before[-40:]) or BULLET.match(after):
+        return False
+    if _GOES_ON.match(after):
+        return True
+    is_parted = second > first + 1 or "\f" in text[blocks[first].span.end : blocks[second].span.start]
+    return is_parted and len(before) >= _MIN_CUT_CHARS

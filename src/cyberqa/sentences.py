@@ -1,0 +1,72 @@
+"""A block in, its sentences out: what is never cut, unless it is too long for one chunk."""
+
+import re
+from collections.abc import Callable
+
+from cyberqa.documents.structure import BULLET, iter_lines
+from cyberqa.types import Block, BlockKind, Span
+
+CountTokens = Callable[[str], int]
+
+_MARK = (
+    r"(?:[⁰¹²³⁴⁵⁶⁷⁸⁹]|\[\s*\w{1,3}\s*\])"  # one, and no repetition inside: repeated twice it would backtrack for ever
+)
+_LEADING_MARKS = re.compile(rf"(?:{_MARK}\s*)+")
+_MARKED_END = re.compile(rf"[.!?…][\"”’»)]*\s?{_MARK}+\s+(?=[\"“‘«(]?[^\W\d_a-z])")
+
+_SEPARATORS = (
+    re.compile(r"(?<=[;:])\s+|\n+"),
+    re.compile(r"(?<=[,–—])\s+"),
+    re.compile(r"\s+"),
+    re.compile(r"(?<=[/&?=_-])"),
+)
+
+
+def split_sentences(text: str, block: Block) -> list[Span]:
+    """Return the sentences of a block, without the white space between them.
+
+    nupunkt finds them; added here: items of a list and rows of a table stand alone, and footnote marks stay with
+    the sentence before them.
+    """
+    from nupunkt import sent_spans  # only indexing needs it
+
+    start, end = block.span.start, block.span.end
+    body = text[start:end]
+    cuts = {0} | {first for first, _ in sent_spans(body)} | {match.end() for match in _MARKED_END.finditer(body)}
+    for line in iter_lines(text, start, end):
+        if not line.is_blank and (
+            block.kind is BlockKind.TABLE or (block.kind is BlockKind.LIST and BULLET.match(line.text))
+        ):
+            cuts.add(line.span.start - start)
+    if block.kind is not BlockKind.FOOTNOTE:  # whose own number leads it
+        cuts = {match.end() if cut and (match := _LEADING_MARKS.match(body, cut)) else cut for cut in cuts}
+    ordered = sorted(cut for cut in cuts if cut < len(body))
+    pieces = zip(ordered, [*ordered[1:], len(body)], strict=True)
+    blank = "\n\r " if block.kind is BlockKind.TABLE else None  # a leading tab is an empty first cell
+    return [span for first, last in pieces if (span := _trim(text, start + first, start + last, blank))]
+
+
+def halve_to_fit(text: str, span: Span, max_chars: int, count_tokens: CountTokens, max_tokens: int) -> list[Span]:
+    """Halve what is too long for one chunk, at the strongest separator in the middle half, until it fits."""
+    if len(span) <= max_chars and count_tokens(text[span.start : span.end]) <= max_tokens:
+        return [span]
+    cut = _middle_cut(text, span)
+    halves = [_trim(text, span.start, cut), _trim(text, cut, span.end)]
+    return [part for half in halves if half for part in halve_to_fit(text, half, max_chars, count_tokens, max_tokens)]
+
+
+def _trim(text: str, start: int, end: int, blank: str | None = None) -> Span | None:
+    piece = text[start:end]
+    if not piece.strip():
+        return None
+    return Span(start + len(piece) - len(piece.lstrip(blank)), end - len(piece) + len(piece.rstrip()))
+
+
+def _middle_cut(text: str, span: Span) -> int:
+    middle = (span.start + span.end) // 2
+    low, high = span.start + len(span) // 4, span.end - len(span) // 4
+    for separator in _SEPARATORS:
+        cuts = [match.end() for match in separator.finditer(text, low, high) if low < match.end() < high]
+        if cuts:
+            return min(cuts, key=lambda cut: abs(cut - middle))
+    return middle  # a single run of characters: inside a word is the only place left
