@@ -188,7 +188,7 @@ def test_index_says_what_it_did_and_names_what_it_could_not_read(here, capsys):
     (here / "corpus" / "broken.pdf").write_bytes(b"%PDF-1.4 broken")
     assert run_cli("index") == 4
     out, err = capsys.readouterr()
-    assert out.startswith("5 documents, 474 chunks (5 added, 2 could not be read")
+    assert out.startswith("5 documents, 468 chunks (5 added, 2 could not be read")
     assert "empty.txt could not be read: it is empty" in err
     assert "broken.pdf could not be read: the PDF is damaged" in err
     (here / "corpus" / "empty.txt").unlink()

@@ -377,14 +377,21 @@ def test_the_command_line_of_eval(dev, tmp_path, real_index, capsys):
         assert message in capsys.readouterr().err
 
 
+def located(passage: dict) -> dict:
+    """A passage of a result as a run holds it."""
+    own, *rest = ({"start": start, "end": end} for start, end in passage["spans"])
+    return {
+        "citation": {"document": passage["doc"]},
+        "location": own,
+        "continuation": {"text": "", "location": rest[0]} if rest else None,
+    }
+
+
 def test_a_run_made_elsewhere_is_scored_by_the_same_rule(result, dev, tmp_path, real_index, capsys):
     lines = [
         {
             "id": row["id"],
-            "passages": [
-                {"citation": {"document": p["doc"]}, "location": {"start": p["spans"][0][0], "end": p["spans"][0][1]}}
-                for p in row["passages"]
-            ],
+            "passages": [located(p) for p in row["passages"]],
         }
         for row in result["rows"]
     ]
@@ -403,16 +410,11 @@ def answers_of(result) -> dict:
     """The answers that a result was made of, as far as it keeps them."""
     answers = {}
     for row in result["rows"]:
-        passages = [
-            {
-                "citation": {"document": p["doc"]},
-                "score": p["score"],
-                "location": {"start": p["spans"][0][0], "end": p["spans"][0][1]},
-            }
-            for p in row["passages"]
-        ]
+        passages = [located(p) | {"score": p["score"]} for p in row["passages"]]
         for entry, shown in zip(passages, row["shown"], strict=False):
             entry |= {"text": shown["text"], "highlight": {"text": shown["highlight"]}}
+            if entry["continuation"]:
+                entry["continuation"]["text"] = shown["continuation"]
         answers[row["id"]] = {"passages": passages}
     return answers
 

@@ -118,6 +118,7 @@ def _shown(passage: JSON) -> JSON:
     return {
         "text": passage.get("text", ""),
         "highlight": passage["highlight"]["text"] if passage.get("highlight") else "",
+        "continuation": passage["continuation"]["text"] if passage.get("continuation") else "",
     }
 
 
