@@ -109,8 +109,8 @@ def batch(
     from cyberqa import render
 
     settings = settings_of(context, corpus, index)
-    lines = _input_lines(questions)
     _check_filter(document, where)
+    lines = _input_lines(questions)
     session = open_session(settings)
     session.matching_documents(document or (), where or ())  # where none matches: one failure, not one a line
     failed = 0
