@@ -13,10 +13,20 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "src" / "cyberqa"
 ROOMS = [
-    "types", "errors", "settings", "location", "corpus", "documents", "sentences", "matching", "chunking", "embedding",
-    "index", "ingest", "editing", "retrieval", "answering", "session", "showing", "evaluation", "render", "cli",
+    "types", "errors", "settings", "location", "languages", "corpus", "documents", "sentences", "matching", "chunking",
+    "embedding", "index", "ingest", "editing", "filtering", "retrieval", "answering", "session", "showing",
+    "evaluation", "describing", "render", "cli",
 ]  # fmt: skip
-NEVER_AT_THE_TOP = ("torch", "transformers", "sentence_transformers", "rich", "nupunkt", "pypdf", "pypdfium2")
+NEVER_AT_THE_TOP = (
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "rich",
+    "nupunkt",
+    "py3langid",
+    "pypdf",
+    "pypdfium2",
+)
 
 
 def room_of(path: Path) -> str:

@@ -69,7 +69,7 @@ def modules_after_asking(real_index, *more: str) -> set[str]:
 
 HEAVY = {"torch", "transformers", "sentence_transformers", "scipy", "sklearn", "pandas", "pydantic", "onnx"}
 ONLY_FOR_INDEXING = {"nupunkt", "pypdf", "pypdfium2", "charset_normalizer", "markdown_it", "filelock"}
-ONLY_FOR_INDEXING |= {"cyberqa.ingest", "cyberqa.chunking", "cyberqa.documents"}
+ONLY_FOR_INDEXING |= {"py3langid", "cyberqa.ingest", "cyberqa.chunking", "cyberqa.documents"}
 ONLY_ON_A_TERMINAL = {"rich"}
 ONLY_ON_OCCASION = {"tomllib", "numpy.ma", "concurrent.futures"}
 

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from cyberqa import chunking, corpus, matching
+from cyberqa import chunking, corpus, languages, matching
 from cyberqa.documents import load_bytes, read_document, reader_for
+from cyberqa.documents.language import DETECTOR, with_language
 from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.errors import CorpusError, CyberqaError, DocumentError, SearchIndexError
 from cyberqa.index.cache import VectorCache
+from cyberqa.index.generation import Generation
 from cyberqa.index.manifest import Manifest, Recipe, current_generation, generation_folder
 from cyberqa.index.state import IndexState
 from cyberqa.index.writing import IndexedDocument, is_whole, make_current, write_generation
@@ -28,7 +30,9 @@ from cyberqa.types import JSON, Chunk, Document, Matrix, Metadata, Vector
 CHUNKER = "chunks/2"
 """Raised with any change of the rules in sentences.py, matching.py and chunking.py."""
 
-_TOOLS = ("charset-normalizer", "markdown-it-py", "nupunkt", "pypdf", "pypdfium2", "pystemmer", "tokenizers")
+_TOOLS = (
+    "charset-normalizer", "markdown-it-py", "nupunkt", "py3langid", "pypdf", "pypdfium2", "pystemmer", "tokenizers",
+)  # fmt: skip
 """Libraries whose release may change what is read, cut or counted."""
 
 _CACHED_AT_ONCE = 64  # vectors that an interruption may cost
@@ -52,7 +56,12 @@ OnProgress = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What a build found and did. ``failures`` maps a file's id to the reason why it is not in the index."""
+    """What a build found and did. ``failures`` maps a file's id to the reason why it is not in the index.
+
+    ``warnings`` maps a document's id to what a reader of its quotations should know; ``repairs`` counts, by kind, what
+    was mended while the documents of the index were read; ``uncovered`` maps a language that the model does not cover
+    to the documents in it.
+    """
 
     generation: str
     is_new: bool
@@ -64,6 +73,9 @@ class BuildReport:
     removed: tuple[str, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict[str, str])
     warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    model: str = ""
+    repairs: Mapping[str, int] = field(default_factory=dict[str, int])
+    uncovered: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
 
 def build_index(
@@ -128,10 +140,11 @@ def _build(
     if before is None or before.generation != manifest.generation:
         make_current(settings.index, manifest.generation)
     state.write(settings.index)  # last: after an interruption before it the index is called stale, never fresh
-    return _report(manifest, before, build)
+    with contextlib.closing(Generation(generation_folder(settings.index, manifest.generation))) as generation:
+        return _report(manifest, before, build, generation)
 
 
-def _report(manifest: Manifest, before: Manifest | None, build: "_Build") -> BuildReport:
+def _report(manifest: Manifest, before: Manifest | None, build: "_Build", generation: Generation) -> BuildReport:
     old = _digests(before) if before else {}
     new = _digests(manifest)
     return BuildReport(
@@ -144,7 +157,10 @@ def _report(manifest: Manifest, before: Manifest | None, build: "_Build") -> Bui
         changed=tuple(sorted(id_ for id_ in new.keys() & old.keys() if new[id_] != old[id_])),
         removed=tuple(sorted(old.keys() - new.keys())),
         failures=manifest.failures,
-        warnings=build.warnings,
+        warnings=build.warnings | generation.warnings(),
+        model=manifest.recipe.encoder.model,
+        repairs=generation.repair_counts(),
+        uncovered=languages.uncovered(generation.languages(), build.covered),
     )
 
 
@@ -173,7 +189,12 @@ def _printable(id_: str) -> str:
 
 
 def _rules(settings: Settings) -> dict[str, str | int]:
-    return {"chunker": CHUNKER, "size_chars": settings.chunk_size_chars, "max_file_mb": settings.max_file_mb}
+    return {
+        "chunker": CHUNKER,
+        "detector": DETECTOR,
+        "size_chars": settings.chunk_size_chars,
+        "max_file_mb": settings.max_file_mb,
+    }
 
 
 def _tool_versions() -> dict[str, str]:
@@ -243,6 +264,7 @@ class _Build:
         self.failures: dict[str, str] = {}
         self.warnings = _unused(sources, state)
         self.embedded = 0
+        self.covered = encoder.info.languages
         self._settings = settings
         self._encoder = encoder
         self._sources = sources
@@ -257,7 +279,7 @@ class _Build:
         for id_ in self._state:
             self._tell()
             try:
-                document = self._read(id_)
+                document = with_language(self._read(id_))
                 chunks = self._cut(document)
             except DocumentError as error:
                 self.failures[_printable(id_)] = error.message
@@ -266,8 +288,6 @@ class _Build:
             except Exception as error:  # a fault of ours, or of a library's: it must cost this document only
                 self.failures[_printable(id_)] = f"reading it failed unexpectedly ({type(error).__name__}: {error})"
             else:
-                if document.warnings:
-                    self.warnings[id_] = document.warnings
                 yield self._index(document, chunks, cache)
             self._done += 1
             self._bytes_done += self._state[id_].size_bytes

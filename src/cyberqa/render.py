@@ -199,47 +199,7 @@ def _emphasised(passage: Passage, text_type: Any) -> Any:
     return text
 
 
-# --- what builds did -----------------------------------------------------------------------------------------
-
-
-def build_text(report: "BuildReport") -> str:
-    """Return the one summary line of a build."""
-    changes = [
-        f"{len(ids)} {name}"
-        for name, ids in (("added", report.added), ("changed", report.changed), ("removed", report.removed))
-        if ids
-    ]
-    state = ", ".join(changes) if changes else ("rebuilt" if report.is_new else "nothing changed")
-    failed = f", {len(report.failures)} could not be read" if report.failures else ""
-    done = f"{state}{failed}; {report.embedded} texts embedded; generation {report.generation}"
-    return f"{report.documents} documents, {report.chunks} chunks ({done})"
-
-
-def status_text(status: JSON) -> str:
-    """Return what ``cyberqa status`` prints."""
-    stale = {
-        None: "cannot be told: no corpus folder, or no record of it; run: cyberqa index",
-        False: "no",
-        True: f"yes ({', '.join(status['changes'])})",
-    }
-    lines = [
-        f"index       {status['index']}",
-        f"corpus      {status['corpus']}",
-        f"generation  {status['generation']}",
-        f"encoder     {status['model']}, {status['encoder']}",
-        f"chunks      {status['chunks']}",
-        f"stale       {stale[status['stale']]}",
-        f"documents   {len(status['documents'])}",
-    ]
-    for document in status["documents"]:
-        pages = f", {document['pages']} pages" if document["pages"] else ""
-        encoding = f", {document['encoding']}" if document["encoding"] not in (None, "utf-8") else ""
-        lines.append(
-            f"  {document['document']}  {document['title']} ({document['characters']:,} characters{pages}{encoding})"
-        )
-        lines.extend(f"    {warning}" for warning in document["warnings"])
-    lines.extend(f"  {failed['document']}  could not be read: {failed['reason']}" for failed in status["failures"])
-    return "\n".join(lines)
+# --- lines of our own ----------------------------------------------------------------------------------------
 
 
 def timings_text(timings_ms: Mapping[str, float]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyberqa.errors import UsageError
-from cyberqa.index.generation import Generation
+from cyberqa.index.generation import Generation, Mask
 from cyberqa.types import Hit, Vector
 
 _CANDIDATES = 200
@@ -37,19 +37,28 @@ def parse_mode(name: str) -> Mode:
         raise UsageError(f"expected a mode of {', '.join(Mode)}, found {name!r}") from None
 
 
-def retrieve(generation: Generation, question: str, vector: Vector, k: int, mode: Mode = Mode.HYBRID) -> list[Hit]:
+def retrieve(
+    generation: Generation,
+    question: str,
+    vector: Vector,
+    k: int,
+    mode: Mode = Mode.HYBRID,
+    allowed: Mask | None = None,
+) -> list[Hit]:
     """Return the ``k`` best chunks for a question, best first; ties by document and position.
 
     The score is the cosine of the vectors (DENSE), BM25 divided by the best BM25 of any chunk (LEXICAL), or the
-    cosine plus 0.4 x the latter (HYBRID).
+    cosine plus 0.4 x the latter (HYBRID). With ``allowed``, ``(chunks,)`` bool, all this is among these chunks only.
     """
     candidates = max(_CANDIDATES, k)
     proposed = np.zeros(generation.manifest.chunks, np.bool_)
     if mode is not Mode.LEXICAL:
-        proposed[generation.nearest_rows(vector, candidates)] = True
+        proposed[generation.nearest_rows(vector, candidates, allowed)] = True
     bm25 = np.zeros(len(proposed), np.float32)
     if mode is not Mode.DENSE:
         bm25 = generation.lexical_scores(question)
+        if allowed is not None:
+            bm25[~allowed] = 0.0
         proposed[_best_rows(bm25, candidates)] = True
     rows = np.flatnonzero(proposed)
     scores = np.zeros(len(rows), np.float32)

@@ -1,30 +1,39 @@
 """An index, open, with its encoder: what ``ask``, ``batch`` and Python share."""
 
 import time
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from cyberqa import languages
 from cyberqa.answering import make_passages
 from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.errors import IncompatibleIndexError, UsageError
-from cyberqa.index.generation import Generation
+from cyberqa.filtering import matching_documents, parse_filter
+from cyberqa.index.generation import Generation, Mask
 from cyberqa.index.state import changed_files
 from cyberqa.retrieval import Mode, retrieve
 from cyberqa.settings import Settings, load_settings
 from cyberqa.types import Answer, IndexInfo, Verdict
 
 DEFAULT_TOP_K = 5
+_FILTERS_KEPT = 8
 _MOST_CHARS_A_TOKEN = 100  # longer words are one unknown token
 
 
 class Session:
     """Answers questions from one generation, which it keeps for as long as it is open."""
 
-    def __init__(self, generation: Generation, encoder: Encoder, changes: list[str] | None) -> None:
+    def __init__(
+        self, generation: Generation, encoder: Encoder, changes: list[str] | None, corpus: Path | None = None
+    ) -> None:
         self.generation = generation
         self.changes = changes
         """What has changed since the index was made, by name; None where it cannot be told."""
         self._encoder = encoder
+        self._corpus = corpus
+        self._chunks_of = lru_cache(_FILTERS_KEPT)(self._find_chunks)  # a batch asks all its questions with one filter
 
     @classmethod
     def open(cls, settings: Settings, encoder: Encoder | None = None) -> "Session":
@@ -44,7 +53,7 @@ class Session:
                 changes = changed_files(settings)
                 if changes is not None and made_with.runtime != encoder.info.runtime:
                     changes.append(f"{encoder.info.runtime} (the index was made with {made_with.runtime})")
-                return cls(generation, encoder, changes)
+                return cls(generation, encoder, changes, settings.corpus)
         wanted = (
             f"{settings.model} on {settings.device or 'cpu'}"
             if encoder is None
@@ -66,21 +75,56 @@ class Session:
         """Let go of the generation."""
         self.generation.close()
 
-    def ask(self, question: str, k: int = DEFAULT_TOP_K, mode: Mode = Mode.HYBRID) -> Answer:
-        """Return the ``k`` passages that answer best.
+    @property
+    def language_note(self) -> str:
+        """One line on documents in languages that the model does not cover; empty where there are none."""
+        info = self._encoder.info
+        if info.languages is None:
+            return ""
+        return languages.coverage_note(languages.uncovered(self.generation.languages(), info.languages), info.model)
+
+    def matching_documents(self, documents: Sequence[str] = (), where: Sequence[str] = ()) -> list[str]:
+        """Return the ids of the documents that a question with this filter is put to, sorted.
 
         Raises:
-            UsageError: an empty question, or ``k`` below 1.
+            UsageError: a condition that cannot be understood.
+            CorpusError: no document matches.
         """
+        return matching_documents(parse_filter(documents, where), self.generation.metadata(), self._corpus)
+
+    def ask(
+        self,
+        question: str,
+        k: int = DEFAULT_TOP_K,
+        mode: Mode = Mode.HYBRID,
+        *,
+        documents: Sequence[str] = (),
+        where: Sequence[str] = (),
+    ) -> Answer:
+        """Return the ``k`` passages that answer best.
+
+        Args:
+            question: in words.
+            k: how many passages, at most.
+            mode: which sides are asked.
+            documents: globs of document ids, or paths into the corpus folder: documents that match one are asked.
+            where: conditions that all hold of these, such as ``"year>=2015"`` (:mod:`cyberqa.filtering`).
+
+        Raises:
+            UsageError: an empty question, ``k`` below 1, or a condition that cannot be understood.
+            CorpusError: no document matches the filter.
+        """
+        documents, where = ((given,) if isinstance(given, str) else given for given in (documents, where))
         if not question.strip():
             raise UsageError("the question is empty", hint='ask one: cyberqa ask "who supported ALCIRT\'s creation"')
         question = question.encode("utf-8", "replace").decode("utf-8")  # bytes that the shell could not decode
         if k < 1:
             raise UsageError(f"expected at least 1 passage, found {k}")
+        allowed = self._chunks_of(tuple(documents), tuple(where)) if documents or where else None
         clock = _Clock()
         vector = next(iter(self._encoder.encode([self._within_window(question)]))).vector
         clock.lap("encode")
-        hits = retrieve(self.generation, question, vector, k, mode)
+        hits = retrieve(self.generation, question, vector, k, mode, allowed)
         clock.lap("retrieve")
         passages = make_passages(self.generation, hits, vector)
         clock.lap("answer")
@@ -102,6 +146,9 @@ class Session:
             ),
             timings_ms=clock.laps_ms,
         )
+
+    def _find_chunks(self, documents: tuple[str, ...], where: tuple[str, ...]) -> Mask:
+        return self.generation.chunks_of(self.matching_documents(documents, where))
 
     def _within_window(self, question: str) -> str:
         """Cut a question that the encoder cannot take whole at a word; its words all count lexically."""

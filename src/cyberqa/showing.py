@@ -99,22 +99,49 @@ def index_status(settings: Settings) -> JSON:
         "model": encoder.model,
         "encoder": f"{encoder.graph} {encoder.precision} ({encoder.runtime})",
         "chunks": manifest.chunks,
-        "documents": [_describe(generation.document(id_)) for id_ in generation.document_ids()],
+        "documents": [
+            _describe(generation.document(id_), generation.block_counts(id_)) for id_ in generation.document_ids()
+        ],
         "failures": [{"document": id_, "reason": reason} for id_, reason in sorted(manifest.failures.items())],
         "stale": None if changes is None else bool(changes),
         "changes": changes or [],
     }
 
 
-def _describe(document: Document) -> JSON:
+def _describe(document: Document, blocks: dict[str, int]) -> JSON:
+    about = document.metadata
     return {
         "document": document.id,
         "title": document.title,
-        "year": document.metadata.year,
+        "publisher": about.publisher,
+        "year": about.year,
+        "source": about.source,
+        "tags": list(about.tags),
         "characters": len(document.text),
         "pages": len(document.pages) or None,
+        "pages_without_text": [page.number for page in document.pages if _is_blank(document, page.span)],
+        "blocks": blocks,
+        "repairs": _repairs(document),
         "reader": document.reader,
         "encoding": document.encoding,
         "language": document.language,
         "warnings": list(document.warnings),
     }
+
+
+def _is_blank(document: Document, span: Span) -> bool:
+    return not document.text[span.start : span.end].strip()
+
+
+def _repairs(document: Document) -> list[JSON]:
+    """Return of each kind how often it was mended, and on how many pages."""
+    kinds = sorted({repair.kind for repair in document.repairs})
+    by_kind = {kind: [repair for repair in document.repairs if repair.kind == kind] for kind in kinds}
+    return [
+        {
+            "kind": kind,
+            "count": sum(repair.count for repair in repairs),
+            "pages": len({repair.page for repair in repairs if repair.page is not None}) or None,
+        }
+        for kind, repairs in by_kind.items()
+    ]

@@ -10,7 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from cyberqa.cli.common import CorpusOption, IndexOption, JsonOption, open_session, settings_of, write
+from cyberqa.cli.common import (
+    CorpusOption,
+    DocumentOption,
+    IndexOption,
+    JsonOption,
+    WhereOption,
+    open_session,
+    settings_of,
+    write,
+)
 from cyberqa.errors import CorpusError, CyberqaError, UsageError
 
 EXIT_FAILED = 1
@@ -23,6 +32,8 @@ def ask(
         typer.Argument(metavar="QUESTION", help="The question; quotes are not needed. - reads standard input."),
     ] = None,
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=1000, metavar="N", help="How many passages.")] = 5,
+    document: DocumentOption = None,
+    where: WhereOption = None,
     as_json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print block quotes with citations, to paste.")] = False,
     timings: Annotated[bool, typer.Option("--timings", help="Say how long each step took.")] = False,
@@ -40,9 +51,10 @@ def ask(
     if as_json and markdown:
         raise UsageError("--json and --markdown exclude each other", hint="choose one")
     question = _question(context, words)
+    _check_filter(document, where)
     session = open_session(settings_of(context, corpus, index), refresh)
     opened_ms = (time.perf_counter() - started) * 1000
-    answer = session.ask(question, top_k)
+    answer = session.ask(question, top_k, documents=document or (), where=where or ())
     if as_json:
         body = render.answer_json(answer, timings=timings)
         if timings:
@@ -56,6 +68,14 @@ def ask(
         write(render.answer_text(answer))
     if timings and not as_json:
         render.message(render.timings_text({"open": opened_ms, **answer.timings_ms}), sys.stderr)
+
+
+def _check_filter(documents: list[str] | None, where: list[str] | None) -> None:
+    """Tell of a mistake before an index is opened, or built."""
+    if documents or where:
+        from cyberqa.filtering import parse_filter
+
+        parse_filter(documents or (), where or ())
 
 
 def _question(context: typer.Context, words: list[str] | None) -> str:
@@ -80,6 +100,8 @@ def batch(
     top_k: Annotated[
         int, typer.Option("--top-k", "-k", min=1, max=1000, metavar="N", help="How many passages each.")
     ] = 5,
+    document: DocumentOption = None,
+    where: WhereOption = None,
     corpus: CorpusOption = None,
     index: IndexOption = None,
 ) -> None:
@@ -87,14 +109,16 @@ def batch(
     from cyberqa import render
 
     settings = settings_of(context, corpus, index)
+    _check_filter(document, where)
     lines = _input_lines(questions)
     session = open_session(settings)
+    session.matching_documents(document or (), where or ())  # where none matches: one failure, not one a line
     failed = 0
     with _output(output) as write:
         for number, line in enumerate(lines, 1):
             try:
                 entry = _batch_entry(line)
-                answer = session.ask(entry["question"], top_k)
+                answer = session.ask(entry["question"], top_k, documents=document or (), where=where or ())
                 body = {"id": entry.get("id"), **render.answer_json(answer)}
             except CyberqaError as error:
                 failed += 1

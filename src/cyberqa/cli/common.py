@@ -23,6 +23,19 @@ CorpusOption = Annotated[
 IndexOption = Annotated[
     Path | None, typer.Option("--index", metavar="DIR", help="Folder of the index [default: index].")
 ]
+DocumentOption = Annotated[
+    list[str] | None,
+    typer.Option("--document", metavar="GLOB", help="Ask these documents only: a name, glob or path; may be repeated."),
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITION",
+        help="Ask documents only of which this holds, such as 'year>=2015'; may be repeated: all must hold. Fields:"
+        " year, publisher, language, tag, title, source; operators: = != ~ (contains), and < <= > >= for year.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -58,6 +71,8 @@ def open_session(settings: Settings, refresh: bool = False) -> "Session":
             f"cyberqa: the index is stale ({names}); answering from what is there. Run: cyberqa index",
             sys.stderr,
         )
+    if session.language_note:
+        render.message(f"cyberqa: {session.language_note}", sys.stderr)
     return session
 
 
@@ -69,13 +84,19 @@ def build(settings: Settings, *, rebuild: bool = False, use_cache: bool = True) 
         return build_index(settings, rebuild=rebuild, use_cache=use_cache, on_progress=on_progress)
 
 
+_WARNINGS_SHOWN = 20
+
+
 def tell_unreadable(report: "BuildReport") -> None:
     """Name what could not be read, and what was read with doubts."""
     from cyberqa import render
 
-    for id_, notes in report.warnings.items():
-        for note in notes:
-            render.message(f"cyberqa: {id_}: {note}", sys.stderr)
+    notes = [f"{id_}: {note}" for id_, warnings in report.warnings.items() for note in warnings]
+    for note in notes[:_WARNINGS_SHOWN]:
+        render.message(f"cyberqa: {note}", sys.stderr)
+    if len(notes) > _WARNINGS_SHOWN:
+        more = len(notes) - _WARNINGS_SHOWN
+        render.message(f"cyberqa: {more} more warnings; run: cyberqa status --documents", sys.stderr)
     for id_, reason in report.failures.items():
         render.message(f"cyberqa: {id_} could not be read: {reason}", sys.stderr)
 

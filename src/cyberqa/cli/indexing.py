@@ -72,12 +72,14 @@ def remove(
 
 
 def _finish_build(report: "BuildReport", as_json: bool) -> None:
-    from cyberqa import render
+    from cyberqa import describing, render
 
     tell_unreadable(report)
     if as_json:
         write(render.dump_json(render.build_json(report)) + "\n")
     else:
-        render.message(render.build_text(report), sys.stdout)
+        render.message(describing.build_text(report), sys.stdout)
+    for note in describing.build_notes(report):
+        render.message(f"cyberqa: {note}", sys.stderr)
     if report.failures:
         raise typer.Exit(EXIT_SOME_UNREADABLE)

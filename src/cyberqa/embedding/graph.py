@@ -48,6 +48,7 @@ class GraphEncoder(Encoder):
             dim=manifest["dim"],
             window_tokens=manifest["max_tokens"] - _SPECIAL_TOKENS,
             runtime=f"onnxruntime {onnxruntime.__version__}",
+            languages=bundled.LANGUAGES,
         )
         return cls(_open_session(folder / bundled.MODEL_FILE), tokenizer, info)
 

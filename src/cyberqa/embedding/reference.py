@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cyberqa.embedding import Encoder, EncoderInfo, Encoding, bundled, check_window
+from cyberqa.embedding.card import languages_of_card
 from cyberqa.errors import ModelError
 from cyberqa.types import Matrix
 
@@ -54,6 +55,7 @@ class SentenceTransformerEncoder(Encoder):
             dim=dim,
             window_tokens=max_tokens - special,
             runtime=f"sentence-transformers {sentence_transformers.__version__}",
+            languages=bundled.LANGUAGES if model == bundled.MODEL else languages_of_card(model),
         )
         return cls(loaded, info)
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import faiss
@@ -25,6 +26,9 @@ from cyberqa.index.manifest import (
     generation_folder,
 )
 from cyberqa.types import BlockKind, Chunk, Document, Footnote, Matrix, Metadata, Page, Repair, Span, Vector
+
+Mask = NDArray[np.bool_]
+"""``(chunks,)`` bool."""
 
 _DOCUMENTS_KEPT = 32  # canonical texts held in memory while a session lasts
 
@@ -68,9 +72,18 @@ class Generation:
 
     # --- searching -------------------------------------------------------------------------------------------
 
-    def nearest_rows(self, vector: Vector, k: int) -> NDArray[np.int64]:
-        """Return the rows of the ``k`` chunks nearest by inner product, best first; fewer where there are fewer."""
-        _, rows = self._vectors.search(vector[None], min(k, self._vectors.ntotal))
+    def nearest_rows(self, vector: Vector, k: int, allowed: Mask | None = None) -> NDArray[np.int64]:
+        """Return the rows of the ``k`` chunks nearest by inner product, best first; fewer where there are fewer.
+
+        With ``allowed``, ``(chunks,)`` bool, of these chunks only, and exactly so.
+        """
+        parameters = None
+        if allowed is not None:
+            k = min(k, int(allowed.sum()))
+            selector: Any = faiss.IDSelectorBitmap  # SWIG's signatures are not those of Python
+            search_parameters: Any = faiss.SearchParameters
+            parameters = search_parameters(sel=selector(np.packbits(allowed, bitorder="little")))
+        _, rows = self._vectors.search(vector[None], min(k, self._vectors.ntotal), params=parameters)
         found: NDArray[np.int64] = rows[0]
         return found[found >= 0]
 
@@ -82,6 +95,16 @@ class Generation:
     def lexical_scores(self, text: str) -> NDArray[np.float32]:
         """Return the BM25 score of every chunk for the words of ``text``, ``(chunks,)``; each word counts once."""
         return lexical.add_scores(self._postings_of(dict.fromkeys(lexical.index_terms(text))), self._vectors.ntotal)
+
+    def chunks_of(self, ids: Sequence[str]) -> Mask:
+        """Return which chunks are of these documents, ``(chunks,)`` bool."""
+        wanted = set(ids)
+        mask = np.zeros(self._vectors.ntotal, np.bool_)
+        for id_, first, last in self._database.execute(
+            "SELECT d.id, MIN(c.row), MAX(c.row) FROM chunks c JOIN documents d ON d.row = c.document GROUP BY d.row"
+        ):
+            mask[first : last + 1] = id_ in wanted  # the chunks of a document follow each other
+        return mask
 
     def _postings_of(self, terms: dict[str, None]) -> Iterator[lexical.Postings]:
         for term in terms:
@@ -136,6 +159,44 @@ class Generation:
     def document_ids(self) -> Sequence[str]:
         """Return the ids of all documents, sorted."""
         return [id_ for (id_,) in self._database.execute("SELECT id FROM documents ORDER BY id")]
+
+    def metadata(self) -> dict[str, Metadata]:
+        """Return document id -> what is known of it, of all documents, sorted by id, without reading their texts."""
+        rows = self._database.execute(
+            "SELECT id, title, publisher, year, language, source, tags FROM documents ORDER BY id"
+        )
+        return {
+            id_: Metadata(title, publisher, year, language, source, tuple(json.loads(tags)))
+            for id_, title, publisher, year, language, source, tags in rows
+        }
+
+    def languages(self) -> dict[str, list[str]]:
+        """Return language -> ids of the documents in it, both sorted; documents without a language are in none."""
+        found: dict[str, list[str]] = {}
+        for language, id_ in self._database.execute(
+            "SELECT language, id FROM documents WHERE language IS NOT NULL ORDER BY language, id"
+        ):
+            found.setdefault(language, []).append(id_)
+        return found
+
+    def block_counts(self, id_: str) -> dict[str, int]:
+        """Return how many blocks of each kind a document of the index has."""
+        (counts,) = self._database.execute("SELECT blocks FROM documents WHERE id = ?", (id_,)).fetchone()
+        return dict(json.loads(counts))
+
+    def repair_counts(self) -> dict[str, int]:
+        """Return how often each kind of damage was mended in all documents together, sorted by kind."""
+        return dict(
+            self._database.execute(
+                "SELECT json_extract(r.value, '$[0]'), SUM(json_extract(r.value, '$[2]'))"
+                " FROM documents, json_each(documents.repairs) r GROUP BY 1 ORDER BY 1"
+            )
+        )
+
+    def warnings(self) -> dict[str, tuple[str, ...]]:
+        """Return document id -> warnings, of the documents that have any, sorted by id."""
+        rows = self._database.execute("SELECT id, warnings FROM documents WHERE warnings != '[]' ORDER BY id")
+        return {id_: tuple(json.loads(warnings)) for id_, warnings in rows}
 
     def _read_document(self, id_: str) -> Document:
         found = self._database.execute(

@@ -48,7 +48,7 @@ class Recipe:
     def to_json(self) -> JSON:
         """Return the recipe as JSON."""
         return {
-            "encoder": asdict(self.encoder),
+            "encoder": {key: value for key, value in asdict(self.encoder).items() if key != "languages"},
             "rules": dict(self.rules),
             "tools": dict(self.tools),
             "documents": dict(self.documents),

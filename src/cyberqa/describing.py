@@ -1,0 +1,130 @@
+"""What a build did and what an index holds, in; text for people, out."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from cyberqa import languages
+from cyberqa.types import JSON
+
+if TYPE_CHECKING:
+    from cyberqa.ingest import BuildReport
+
+
+# --- builds --------------------------------------------------------------------------------------------------
+
+
+def build_text(report: "BuildReport") -> str:
+    """Return the one summary line of a build."""
+    changes = [
+        f"{len(ids)} {name}"
+        for name, ids in (("added", report.added), ("changed", report.changed), ("removed", report.removed))
+        if ids
+    ]
+    state = ", ".join(changes) if changes else ("rebuilt" if report.is_new else "nothing changed")
+    failed = f", {len(report.failures)} could not be read" if report.failures else ""
+    done = f"{state}{failed}; {report.embedded} texts embedded; generation {report.generation}"
+    return f"{report.documents} documents, {report.chunks} chunks ({done})"
+
+
+def build_notes(report: "BuildReport") -> list[str]:
+    """Return what else a person should know of the documents in the index: a line each, three at most."""
+    mended = _counts(report.repairs)
+    return [
+        *([f"repaired while reading: {mended}; where: cyberqa status --documents"] if mended else []),
+        *filter(None, [languages.coverage_note(report.uncovered, report.model)]),
+    ]
+
+
+# --- status --------------------------------------------------------------------------------------------------
+
+
+def status_text(status: JSON, *, documents: bool = False) -> str:
+    """Return what ``cyberqa status`` prints: a line a document, or with ``documents`` all about each."""
+    stale = {
+        None: "cannot be told: no corpus folder, or no record of it; run: cyberqa index",
+        False: "no",
+        True: f"yes ({', '.join(status['changes'])})",
+    }
+    lines = [
+        f"index       {status['index']}",
+        f"corpus      {status['corpus']}",
+        f"generation  {status['generation']}",
+        f"encoder     {status['model']}, {status['encoder']}",
+        f"chunks      {status['chunks']}",
+        f"stale       {stale[status['stale']]}",
+        f"documents   {len(status['documents'])}",
+    ]
+    for document in status["documents"]:
+        lines.extend(_document_lines(document) if documents else [_document_line(document)])
+    if documents and status["failures"]:
+        lines.append("")
+    lines.extend(f"  {failed['document']}  could not be read: {failed['reason']}" for failed in status["failures"])
+    if not documents and any(document["warnings"] for document in status["documents"]):
+        lines.append("warnings    to read them: cyberqa status --documents")
+    return "\n".join(lines)
+
+
+def _document_line(document: JSON) -> str:
+    warnings = len(document["warnings"])
+    about = (
+        _number(document["pages"], "page") if document["pages"] else "",
+        f"{document['characters']:,} characters",
+        document["language"],
+        document["encoding"] if document["encoding"] != "utf-8" else "",
+        _number(warnings, "warning") if warnings else "",
+    )
+    return f"  {document['document']}  {document['title']} ({', '.join(filter(None, about))})"
+
+
+def _document_lines(document: JSON) -> list[str]:
+    pages = str(document["pages"] or "")
+    if document["pages_without_text"]:
+        pages += f" (without text: {page_ranges(document['pages_without_text'])})"
+    about = {
+        "title": document["title"],
+        "publisher": document["publisher"],
+        "year": document["year"],
+        "source": document["source"],
+        "tags": ", ".join(document["tags"]),
+        "language": languages.describe(document["language"]) if document["language"] else "not known",
+        "reader": document["reader"],
+        "encoding": document["encoding"],
+        "pages": pages,
+        "characters": f"{document['characters']:,}",
+        "blocks": _counts(document["blocks"]),
+        "repairs": ", ".join(map(_repair, document["repairs"])) or "none",
+    }
+    return [
+        "",
+        f"  {document['document']}",
+        *(f"    {name:<10}  {value}" for name, value in about.items() if value),
+        *(f"    warning     {warning}" for warning in document["warnings"]),
+    ]
+
+
+def _repair(repair: JSON) -> str:
+    where = f" on {_number(repair['pages'], 'page')}" if repair["pages"] else ""
+    return f"{repair['kind']} {repair['count']:,}{where}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{kind} {count:,}" for kind, count in counts.items() if count)
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'s' if count != 1 else ''}"
+
+
+def page_ranges(pages: Sequence[int]) -> str:
+    """Return pages, which rise, in short.
+
+    >>> page_ranges([3, 4, 5, 9])
+    '3-5, 9'
+    """
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][1] + 1:
+            runs[-1][1] = page
+        else:
+            runs.append([page, page])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
