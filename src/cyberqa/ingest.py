@@ -28,7 +28,10 @@ from cyberqa.types import JSON, Chunk, Document, Matrix, Metadata, Vector
 CHUNKER = "chunks/1"
 """Raised with any change of the rules in chunking.py."""
 
-_TOOLS = ("charset-normalizer", "markdown-it-py", "nupunkt", "pypdf", "pypdfium2", "pystemmer", "tokenizers")
+_TOOLS = (
+    "charset-normalizer", "htmldate", "justext", "lxml", "lxml_html_clean", "markdown-it-py", "nupunkt", "pypdf",
+    "pypdfium2", "pystemmer", "python-docx", "tokenizers", "trafilatura",
+)  # fmt: skip
 """Libraries whose release may change what is read, cut or counted."""
 
 _CACHED_AT_ONCE = 64  # vectors that an interruption may cost
@@ -103,7 +106,7 @@ def _build(
     if not state.documents():
         raise CorpusError(
             f"no documents in {settings.corpus}",
-            hint="put reports into it: .txt, .md, .rst, .csv or .pdf files",
+            hint="put reports into it: .txt, .md, .rst, .csv, .pdf, .docx or .html files",
         )
     recipe = Recipe(encoder.info, _rules(settings), _tool_versions(), _describe(state, sources))
     before = _previous_manifest(settings.index)

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
-from cyberqa.types import Block, Page, Repair
+from cyberqa.types import Block, Metadata, Page, Repair
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The canonical text of a file, divided; ``title`` is what the file's own metadata says."""
+    """The canonical text of a file, divided; ``metadata`` is what the file says of itself."""
 
     text: str
     blocks: list[Block]
     pages: tuple[Page, ...] = ()
     has_lines: bool = True
-    title: str | None = None
     encoding: str | None = None
+    metadata: Metadata = Metadata()
     repairs: tuple[Repair, ...] = ()
     warnings: tuple[str, ...] = ()
