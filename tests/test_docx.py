@@ -169,12 +169,19 @@ def test_tracked_changes_are_read_as_if_accepted():
 def test_links_and_fields_give_their_text_hidden_text_and_instructions_do_not():
     link = f'<w:hyperlink w:anchor="x">{r("a link")}</w:hyperlink>'
     field = f'<w:fldSimple w:instr=" PAGE ">{r("7")}</w:fldSimple>'
-    assert read(p(r("See ") + link + r(", p. ") + field + r("hidden", "<w:vanish/>") + r("."))).text == "See a link, p. 7."
+    assert (
+        read(p(r("See ") + link + r(", p. ") + field + r("hidden", "<w:vanish/>") + r("."))).text == "See a link, p. 7."
+    )
 
 
 def test_breaks_hyphens_and_raised_numbers_are_written_as_they_are_read():
     hyphens = "<w:r><w:t>e</w:t><w:noBreakHyphen/><w:t>mail cyber</w:t><w:softHyphen/><w:t>space</w:t><w:br/></w:r>"
-    raised = r("10") + r("-6", '<w:vertAlign w:val="superscript"/>') + r(" 4") + r("th", '<w:vertAlign w:val="superscript"/>')
+    raised = (
+        r("10")
+        + r("-6", '<w:vertAlign w:val="superscript"/>')
+        + r(" 4")
+        + r("th", '<w:vertAlign w:val="superscript"/>')
+    )
     document = read(p(hyphens + raised))
     assert document.text == "e\u2011mail cyberspace\n10⁻⁶ 4th"
     assert [(repair.kind, repair.count) for repair in document.repairs] == [("soft hyphen", 1)]
@@ -186,7 +193,9 @@ def test_breaks_hyphens_and_raised_numbers_are_written_as_they_are_read():
 def test_footnotes_stand_behind_their_paragraph_with_the_mark_that_is_in_the_sentence():
     notes = {5: "See the law.", 2: "Interview, 2019.", 9: "Nobody refers to this."}
     document = read(
-        p(r("It rained.") + reference(5) + r(" It snowed.") + reference(2)), p(r("End.")), make=add_notes("footnote", notes)
+        p(r("It rained.") + reference(5) + r(" It snowed.") + reference(2)),
+        p(r("End.")),
+        make=add_notes("footnote", notes),
     )
     assert shape(document) == [
         ("paragraph", 0, "It rained.¹ It snowed.²"),
@@ -208,7 +217,9 @@ def test_endnotes_are_footnotes_and_a_list_is_not_taken_apart_for_one():
 
 def test_footnotes_of_a_table_follow_it():
     cell = f"<w:tc>{p(r('7') + reference(1))}</w:tc>"
-    document = read(f"<w:tbl><w:tr><w:tc>{p(r('Score'))}</w:tc>{cell}</w:tr></w:tbl>", make=add_notes("footnote", {1: "Of ten."}))
+    document = read(
+        f"<w:tbl><w:tr><w:tc>{p(r('Score'))}</w:tc>{cell}</w:tr></w:tbl>", make=add_notes("footnote", {1: "Of ten."})
+    )
     assert shape(document) == [("table", 0, "Score\t7¹"), ("footnote", 0, "¹ Of ten.")]
 
 
@@ -310,10 +321,12 @@ def in_body(xml: bytes) -> bytes:
 
 
 def test_entities_are_not_resolved():
-    bomb = b'<!ENTITY a "boom">' + b"".join(
-        b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(12)
+    bomb = b'<!ENTITY a "boom">' + b"".join(b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(12))
+    xml = (
+        b"<!DOCTYPE x ["
+        + bomb
+        + f"]><w:document {W}><w:body><w:p><w:r><w:t>Some &m; text.</w:t></w:r></w:p></w:body></w:document>".encode()
     )
-    xml = b"<!DOCTYPE x [" + bomb + f"]><w:document {W}><w:body><w:p><w:r><w:t>Some &m; text.</w:t></w:r></w:p></w:body></w:document>".encode()
     try:
         assert "boom" not in read_document("a.docx", in_body(xml)).text
     except DocumentError:

@@ -16,7 +16,9 @@ ROOMS = [
     "types", "errors", "settings", "location", "corpus", "documents", "chunking", "embedding", "index", "ingest",
     "editing", "retrieval", "answering", "session", "showing", "evaluation", "render", "cli",
 ]  # fmt: skip
-NEVER_AT_THE_TOP = ("torch", "transformers", "sentence_transformers", "rich", "nupunkt", "pypdf", "pypdfium2")
+NEVER_AT_THE_TOP = (
+    "torch", "transformers", "sentence_transformers", "rich", "nupunkt", "pypdf", "pypdfium2", "docx", "lxml", "trafilatura",
+)  # fmt: skip
 
 
 def room_of(path: Path) -> str:

@@ -12,7 +12,10 @@ from cyberqa.documents.structure import MAX_HEADING_CHARS
 from cyberqa.types import Block, BlockKind, Repair, Span
 
 _BETWEEN_BLOCKS = "\n\n"
-_SOFT_HYPHEN = "\xad"  # says where a word may be parted; nobody sees it, and no search would find the word
+_INVISIBLE = {
+    "soft hyphen": re.compile("\xad"),  # says where a word may be parted, and keeps a search from finding it
+    "control character": re.compile("[\x00-\x08\x0b-\x1f\x7f]"),
+}
 
 _SUPERSCRIPTS = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 _RAISED = re.compile(r"\s*[-−]?[0-9]+(?:[,; ]+[0-9]+)*\s*")
@@ -31,7 +34,7 @@ class Part:
 
 
 def compose(parts: Iterable[Part]) -> tuple[str, list[Block], tuple[Repair, ...]]:
-    """Return the canonical text, its blocks, and how many soft hyphens were taken out.
+    """Return the canonical text, its blocks, and how often something that nobody sees was taken out.
 
     A blank line parts two blocks. Items of a list that follow each other are one block, a line each, and so are
     entries of contents. A heading too long for one becomes a paragraph: headings are never quoted. Parts with nothing
@@ -39,10 +42,10 @@ def compose(parts: Iterable[Part]) -> tuple[str, list[Block], tuple[Repair, ...]
     """
     pieces: list[str] = []
     blocks: list[Block] = []
-    position = hyphens = 0
+    removed = dict.fromkeys(_INVISIBLE, 0)
+    position = 0
     for part in parts:
-        hyphens += part.text.count(_SOFT_HYPHEN)
-        text = _trimmed(part)
+        text = _trimmed(part.kind, _visible(part.text, removed))
         if not text:
             continue
         kind, level = _kind_and_level(part, text)
@@ -55,14 +58,21 @@ def compose(parts: Iterable[Part]) -> tuple[str, list[Block], tuple[Repair, ...]
             blocks[-1] = Block(kind, Span(blocks[-1].span.start, position))
         else:
             blocks.append(Block(kind, Span(start, position), level))
-    return "".join(pieces), blocks, (Repair("soft hyphen", None, hyphens),) if hyphens else ()
+    repairs = tuple(Repair(kind, None, count) for kind, count in removed.items() if count)
+    return "".join(pieces), blocks, repairs
 
 
-def _trimmed(part: Part) -> str:
-    text = part.text.replace(_SOFT_HYPHEN, "")
-    if part.kind is BlockKind.TABLE and text.strip(" \n\ufeff"):
-        return text.strip("\n").rstrip() if text.strip() else ""  # a leading tab is an empty first cell
-    return text.strip().strip("\ufeff").strip()
+def _visible(text: str, removed: dict[str, int]) -> str:
+    for kind, pattern in _INVISIBLE.items():
+        text, count = pattern.subn("", text)
+        removed[kind] += count
+    return text
+
+
+def _trimmed(kind: BlockKind, text: str) -> str:
+    if not text.replace("\ufeff", "").strip():
+        return ""
+    return text.strip("\n").rstrip() if kind is BlockKind.TABLE else text.strip()  # a tab leads where a cell is empty
 
 
 def _kind_and_level(part: Part, text: str) -> tuple[BlockKind, int]:

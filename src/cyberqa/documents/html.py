@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 READER = "html/1"
 SUFFIXES = (".html", ".htm", ".xhtml")
 
-_DECLARED = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]+)|<\?xml[^>]{0,80}encoding=["']([\w:.-]+)""")
+_DECLARED = re.compile(
+    rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]+)|<\?xml[^>]{0,80}encoding=["']([\w:.-]+)"""
+)
 _DECLARATION_BYTES = 2048  # a browser looks at 1,024; some pages have long comments
 _AS_BROWSERS_DO = {"iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254"}
 _WIDE = ("utf-16", "utf-32")  # a page whose declaration can be read as ASCII is in neither
@@ -32,7 +34,8 @@ _WIDE = ("utf-16", "utf-32")  # a page whose declaration can be read as ASCII is
 # Braille is printable, no letter and no space, so that a mark counts as a word of its own to every rule.
 _MARK_DIGITS = [chr(code) for code in range(0x2801, 0x2900)]
 _MARK = re.compile("[\u2801-\u28ff]{3}")
-_WITHOUT_MARKS = dict.fromkeys(range(0x2800, 0x2900))
+_NOT_IN_COPY = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0x2800, 0x2900)])
+"""Braille of the page's own, and what lxml lets no one write into a tree."""
 _MAX_LEAVES = len(_MARK_DIGITS) ** 3
 
 _LAST_YEAR = "2100-12-31"  # htmldate's own limit is today, and the same page must read the same tomorrow
@@ -107,8 +110,7 @@ def _main_text(root: "HtmlElement", leaves: Sequence[Leaf]) -> set[int]:
         raise DocumentError(f"it has {len(leaves):,} paragraphs, over the limit of {_MAX_LEAVES:,}")
     _drop_unseen(root)
     for element in root.iter():
-        element.text = (element.text or "").translate(_WITHOUT_MARKS)
-        element.tail = (element.tail or "").translate(_WITHOUT_MARKS)
+        element.text, element.tail = (t and t.translate(_NOT_IN_COPY) for t in (element.text, element.tail))
     for leaf in leaves:
         for element, where in leaf.places:
             setattr(element, where, f"{_mark(leaf.group)} {getattr(element, where)}")
@@ -131,7 +133,9 @@ def _group(mark: str) -> int:
 
 def _drop_unseen(root: "HtmlElement") -> None:
     """Take out what no browser shows: trafilatura would read some of it."""
-    for element in [element for element in root.iter() if element.tag not in ("head", *UNSEEN) and not is_seen(element)]:
+    for element in [
+        element for element in root.iter() if element.tag not in ("head", *UNSEEN) and not is_seen(element)
+    ]:
         if element.getparent() is not None:
             element.drop_tree()
 

@@ -344,5 +344,3 @@ def _with_spans(rows: list[list[tuple[str, int, int]]]) -> Iterator[list[str]]:
             reach.update({len(cells) + i: height - 1 for i in range(columns)})
             cells += [text, *[""] * (columns - 1)]
         yield cells
-
-
