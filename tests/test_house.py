@@ -17,7 +17,8 @@ ROOMS = [
     "editing", "retrieval", "answering", "session", "showing", "evaluation", "render", "cli",
 ]  # fmt: skip
 NEVER_AT_THE_TOP = (
-    "torch", "transformers", "sentence_transformers", "rich", "nupunkt", "pypdf", "pypdfium2", "docx", "lxml", "trafilatura",
+    "torch", "transformers", "sentence_transformers", "rich", "nupunkt", "pypdf", "pypdfium2", "docx", "lxml",
+    "trafilatura",
 )  # fmt: skip
 
 

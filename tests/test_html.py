@@ -1,11 +1,13 @@
 """HTML: the main text of a page, word for word as a browser shows it, without what surrounds it."""
 
+import contextlib
 import logging
 import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings as hypothesis_settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from conftest import ROOT
@@ -28,8 +30,9 @@ PAGE = """<!DOCTYPE html>
 <header><nav><ul><li><a href="/">Home</a></li><li><a href="/reports">Reports</a></li></ul></nav></header>
 <main><div class="row"><article>
 <h1>Cyber drill in the valley</h1>
-<p>The drill of the un<b>believ</b>able valley began on a Monday&nbsp;morning &amp; lasted three days, led by the
-   team&rsquo;s deputy.<sup><a href="#fn1" id="fnref1">1</a></sup> <em>All <strong>nine</strong></em> filed a report.</p>
+<p>The drill of the un<b>believ</b>able valley began on a Monday&nbsp;morning &amp; lasted three days, led by
+   the team&rsquo;s deputy.<sup><a href="#fn1" id="fnref1">1</a></sup> <em>All <strong>nine</strong></em>
+filed a report.</p>
 <h2>What was <i>found</i></h2>
 <p>The teams found that backups were missing in two of the five ministries.<br>It cost 10<sup>6</sup> euro, and the
    sum was paid by the <!-- not --> seven towns<span style="display:none">secretly</span>.</p>
@@ -45,7 +48,8 @@ PAGE = """<!DOCTYPE html>
 <section class="footnotes"><ol><li id="fn1"><p>Interview, 2021. <a href="#fnref1">↩</a></p><p>By telephone.</p></li>
 </ol></section>
 </article>
-<aside class="sidebar"><h3>Related</h3><ul><li><a href="/1">Ten tips for strong passwords</a></li></ul></aside></div></main>
+<aside class="sidebar"><h3>Related</h3><ul><li><a href="/1">Ten tips for strong passwords</a></li></ul></aside>
+</div></main>
 <footer><p>© 2021 Valley Institute. All rights reserved. <a href="/privacy">Privacy policy</a></p></footer>
 </body></html>"""
 
@@ -85,8 +89,8 @@ def test_a_page_gives_its_article_word_for_word_and_nothing_around_it():
         ("heading", 2, "What was found"),
         (
             "paragraph", 0,
-            "The teams found that backups were missing in two of the five ministries.\nIt cost 10⁶ euro, and the sum was "
-            "paid by the seven towns.",
+            "The teams found that backups were missing in two of the five ministries.\nIt cost 10⁶ euro, and the sum "
+            "was paid by the seven towns.",
         ),
         (
             "list", 0,
@@ -158,7 +162,7 @@ def test_reading_a_page_needs_no_network_and_other_files_no_library():
     ("body", "expected"),
     [
         ("<pre>a  b\n  c</pre>", [("paragraph", 0, "a  b\n  c")]),
-        ("<div>One<p>Two</p>three</div>", [("paragraph", 0, "One"), ("paragraph", 0, "Two"), ("paragraph", 0, "three")]),
+        ("<div>One<p>Two</p>3</div>", [("paragraph", 0, "One"), ("paragraph", 0, "Two"), ("paragraph", 0, "3")]),
         ("<p>He said <q>no</q>.</p>", [("paragraph", 0, "He said “no”.")]),
         ("<p>Braille ⠓⠊ stays.</p>", [("paragraph", 0, "Braille ⠓⠊ stays.")]),
         ("<p>Cafe\u0301 &#128512; ﬁn</p>", [("paragraph", 0, "Cafe\u0301 😀 ﬁn")]),
@@ -168,8 +172,8 @@ def test_reading_a_page_needs_no_network_and_other_files_no_library():
             [("list", 0, "iv. Four of the towns agreed.\nv. Five of the towns did not.")],
         ),
         (
-            "<table><tr><td><h3>Laid out</h3><p>By a table, as pages were in the nineties.</p></td><td>x</td></tr></table>",
-            [("heading", 3, "Laid out"), ("paragraph", 0, "By a table, as pages were in the nineties."), ("paragraph", 0, "x")],
+            "<table><tr><td><h3>Laid out</h3><p>By a table, as pages once were.</p></td><td>x</td></tr></table>",
+            [("heading", 3, "Laid out"), ("paragraph", 0, "By a table, as pages once were."), ("paragraph", 0, "x")],
         ),
     ],
 )  # fmt: skip
@@ -239,14 +243,14 @@ def test_encoding_is_the_mark_s_the_page_s_own_or_what_fits(declaration, codec, 
     ids=["div", "b", "li", "table", "entities", "spans", "control", "angle", "comment"],
 )
 def test_hostile_pages_are_read_or_refused(page):
-    try:
+    with contextlib.suppress(DocumentError):
         assert "boom" not in read(page).text
-    except DocumentError:
-        pass
 
 
-TAGS = ["<p>", "</p>", "<div>", "<b>", "</b>", "<li>", "<ul>", "</ul>", "<table>", "<tr>", "<td>", "<br>", "<h2>", "</h2>",
-        "<sup>", "</sup>", '<a href="#n">', "</a>", '<p id="n">', "<pre>", "1", "word ", "\n", "&shy;", "é", "\xa0"]  # fmt: skip
+TAGS = [
+    "<p>", "</p>", "<div>", "<b>", "</b>", "<li>", "<ul>", "</ul>", "<table>", "<tr>", "<td>", "<br>", "<h2>", "</h2>",
+    "<sup>", "</sup>", '<a href="#n">', "</a>", '<p id="n">', "<pre>", "1", "word ", "\n", "&shy;", "é", "\xa0",
+]  # fmt: skip
 
 
 @hypothesis_settings(max_examples=40, deadline=None)

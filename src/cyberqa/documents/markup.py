@@ -15,14 +15,12 @@ from cyberqa.types import BlockKind
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-UNSEEN = frozenset(
-    "script style noscript template head title meta link svg math iframe object embed canvas audio video select option"
-    " button input textarea datalist map area dialog".split()
-)
-_INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark q rp rt ruby s samp small span"
-    " strike strong sub sup time tt u var wbr nobr".split()
-)
+_UNSEEN = """script style noscript template head title meta link svg math iframe object embed canvas audio video select
+    option button input textarea datalist map area dialog rp rt"""
+_SET_IN_LINE = """a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark nobr q ruby s
+    samp small span strike strong sub sup time tt u var wbr"""
+UNSEEN = frozenset(_UNSEEN.split())
+_INLINE = frozenset(_SET_IN_LINE.split())
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LIST_STYLES = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 _MAX_SPAN = 100  # of a cell: a page may claim any number

@@ -1,6 +1,6 @@
 """What every reader returns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cyberqa.types import Block, Metadata, Page, Repair
 
@@ -14,6 +14,6 @@ class Reading:
     pages: tuple[Page, ...] = ()
     has_lines: bool = True
     encoding: str | None = None
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     repairs: tuple[Repair, ...] = ()
     warnings: tuple[str, ...] = ()
