@@ -203,6 +203,12 @@ def test_footnotes_have_the_number_of_their_mark(mark, note):
     ]
 
 
+def test_a_footnote_outside_of_the_main_text_is_read_where_the_text_refers_to_it():
+    notes = '<footer><p>All rights reserved.</p><p id="fn3">3. A note.</p><p id="fn4">4. No.</p></footer>'
+    page = PAGE.replace('"#fn1" id="fnref1">1<', '"#fn3">3<').replace("</body>", f"{notes}</body>")
+    assert shape(read(page))[-1] == ("footnote", 0, "³ A note.")
+
+
 # --- encodings -----------------------------------------------------------------------------------------------
 
 
