@@ -361,7 +361,43 @@ def test_pdf_page_labels_are_read():
     assert [p.label for p in read(buffer.getvalue(), "a.pdf").pages] == ["i", "1"]
 
 
+# --- Markdown ------------------------------------------------------------------------------------------------
+
+FRONT = '---\ntitle: "A: plan"\ndate: 2019-04-05\nlang: en-GB\npublisher: Harbour Office\ntags:\n  - a\n---\n'
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_front_matter_is_never_quoted_and_says_what_sources_do_not(newline):
+    text = (FRONT + "\n# Head\n\nThe text.\n").replace("\n", newline)
+    document = read_document("a.md", text.encode(), Metadata(year=2020))
+    assert document.text == text
+    assert document.metadata == Metadata(title="A: plan", year=2020, language="en", publisher="Harbour Office")
+    assert (document.title, document.language) == ("A: plan", "en")
+    assert texts(document, BlockKind.RUNNING) == [FRONT.strip().replace("\n", newline)]
+    assert texts(document, BlockKind.HEADING) == ["# Head"]
+    assert_blocks_partition(document)
+
+
+def test_a_rule_at_the_top_begins_no_front_matter():
+    document = read("---\nThe port was closed.\n\n---\n\nIt opened again.", "a.md")
+    assert texts(document, BlockKind.RUNNING) == []
+
+
+def test_markdown_footnotes_are_blocks_of_their_own():
+    text = "It rained.[^1] It snowed.[^b]\n\n[^1]: See\n[^b]: The second note\ngoes on.\n\n    To its end.\n\nMore."
+    document = read(text, "a.md")
+    assert texts(document, BlockKind.FOOTNOTE) == ["[^1]: See", "[^b]: The second note\ngoes on.", "To its end."]
+    assert texts(document, BlockKind.PARAGRAPH) == ["It rained.[^1] It snowed.[^b]", "More."]
+
+
+def test_fenced_code_is_one_paragraph():
+    code = "```\n# no heading\n\n[^1]: no note\n```"
+    assert texts(read(f"Text.\n\n{code}\n", "a.md"), BlockKind.PARAGRAPH) == ["Text.", code]
+
+
 # --- what cannot be read -------------------------------------------------------------------------------------
+
+OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500)
 
 
 @pytest.mark.parametrize(
@@ -371,7 +407,15 @@ def test_pdf_page_labels_are_read():
         ("a.pdf", b"%PDF-1.7\nbroken", "damaged"),
         ("a.txt", b"PK\x03\x04" + bytes(200), "binary"),
         ("a.txt", b"  \n\n ", "no running text"),
-        ("a.docx", b"whatever", "type .docx"),
+        ("a.xyz", b"whatever", "type .xyz"),
+        ("a.docx", b"whatever", "no ZIP archive"),
+        ("a.docx", b"%PDF-1.7 text", "it is a PDF: rename it to .pdf"),
+        ("a.pdf", b"<!DOCTYPE html><p>Text.", "it is a web page: rename it to .html"),
+        ("a.pdf", b"\x89PNG\r\n\x1a\n", "it is a picture"),
+        ("a.html", b"%PDF-1.7 text", "it is a PDF"),
+        ("a.txt", b"%PDF-1.7 text", "it is a PDF"),
+        ("a.docx", OLD_OFFICE + "WordDocument".encode("utf-16-le"), "Word 2003 or earlier"),
+        ("a.docx", OLD_OFFICE + "EncryptedPackage".encode("utf-16-le"), "encrypted with a password"),
         ("noending", b"whatever", "no suffix"),
     ],
 )

@@ -18,15 +18,9 @@ ROOMS = [
     "evaluation", "describing", "render", "cli",
 ]  # fmt: skip
 NEVER_AT_THE_TOP = (
-    "torch",
-    "transformers",
-    "sentence_transformers",
-    "rich",
-    "nupunkt",
-    "py3langid",
-    "pypdf",
-    "pypdfium2",
-)
+    "torch", "transformers", "sentence_transformers", "rich", "nupunkt", "py3langid", "pypdf", "pypdfium2", "docx", "lxml",
+    "trafilatura",
+)  # fmt: skip
 
 
 def room_of(path: Path) -> str:

@@ -31,7 +31,8 @@ CHUNKER = "chunks/2"
 """Raised with any change of the rules in sentences.py, matching.py and chunking.py."""
 
 _TOOLS = (
-    "charset-normalizer", "markdown-it-py", "nupunkt", "py3langid", "pypdf", "pypdfium2", "pystemmer", "tokenizers",
+    "charset-normalizer", "htmldate", "justext", "lxml", "lxml_html_clean", "markdown-it-py", "nupunkt", "py3langid",
+    "pypdf", "pypdfium2", "pystemmer", "python-docx", "tokenizers", "trafilatura",
 )  # fmt: skip
 """Libraries whose release may change what is read, cut or counted."""
 
@@ -115,7 +116,7 @@ def _build(
     if not state.documents():
         raise CorpusError(
             f"no documents in {settings.corpus}",
-            hint="put reports into it: .txt, .md, .rst, .csv or .pdf files",
+            hint="put reports into it: .txt, .md, .rst, .csv, .pdf, .docx or .html files",
         )
     recipe = Recipe(encoder.info, _rules(settings), _tool_versions(), _describe(state, sources))
     before = _previous_manifest(settings.index)

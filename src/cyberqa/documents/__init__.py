@@ -1,17 +1,19 @@
 """A file in, a Document out: canonical text, pages and blocks, each with its span."""
 
 import hashlib
+from dataclasses import fields
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
-from cyberqa.documents import pdf, text
+from cyberqa.documents import docx, html, pdf, text
 from cyberqa.documents.joining import link_footnotes
 from cyberqa.documents.reading import Reading
+from cyberqa.documents.sniffing import check_head
 from cyberqa.documents.structure import MAX_TITLE_CHARS, heading_text, iter_lines
 from cyberqa.errors import DocumentError
 from cyberqa.types import BlockKind, Document, Metadata
 
-READERS: dict[str, str] = {suffix: module.READER for module in (text, pdf) for suffix in module.SUFFIXES}
+READERS: dict[str, str] = {suffix: module.READER for module in (text, pdf, docx, html) for suffix in module.SUFFIXES}
 """File name suffix -> the rules that read it. Raised with any change of extraction or repair."""
 
 
@@ -55,23 +57,43 @@ def load_bytes(path: Path, max_file_mb: int) -> bytes:
     return data
 
 
+def read_bytes(id_: str, data: bytes) -> Reading:
+    """Read the bytes of a file by the rules for its name.
+
+    Raises:
+        DocumentError: the reason why it cannot be read.
+    """
+    reader, suffix = reader_for(id_), PurePosixPath(id_).suffix.lower()
+    check_head(data, suffix)
+    match reader:
+        case pdf.READER:
+            return pdf.read_pdf(data)
+        case docx.READER:
+            return docx.read_docx(data)
+        case html.READER:
+            return html.read_html(data)
+        case _:
+            return text.read_text(data, suffix)
+
+
 def read_document(id_: str, data: bytes, metadata: Metadata | None = None) -> Document:
     """Turn the bytes of a file into a Document.
 
-    The title is the metadata's, else the PDF's own, else the first heading or line, else the file's name.
+    What ``metadata`` (of ``sources.toml``) does not say, the file may say of itself. Where neither gives a title it is
+    the first heading or line, else the file's name.
 
     Raises:
         DocumentError: the reason why it cannot be read, or why there would be nothing to quote.
     """
-    metadata = metadata or Metadata()
     reader = reader_for(id_)
-    reading = pdf.read_pdf(data) if reader == pdf.READER else text.read_text(data, PurePosixPath(id_).suffix.lower())
+    reading = read_bytes(id_, data)
+    metadata = _merged(metadata or Metadata(), reading.metadata)
     if all(block.kind in _NEVER_QUOTED for block in reading.blocks):
         raise DocumentError("it holds no running text, only headings or nothing at all")
     doubts = [] if reading.encoding in (None, "utf-8") else [f"read as {reading.encoding}, not UTF-8"]
     return Document(
         id=id_,
-        title=metadata.title or reading.title or _title(reading, id_),
+        title=metadata.title or _title(reading, id_),
         text=reading.text,
         sha256=hashlib.sha256(data).hexdigest(),
         text_sha256=hashlib.sha256(reading.text.encode("utf-8")).hexdigest(),
@@ -86,6 +108,11 @@ def read_document(id_: str, data: bytes, metadata: Metadata | None = None) -> Do
         repairs=reading.repairs,
         warnings=(*reading.warnings, *doubts),
     )
+
+
+def _merged(given: Metadata, own: Metadata) -> Metadata:
+    """Return what ``sources.toml`` says, and where it is silent what the file says of itself."""
+    return Metadata(**{item.name: getattr(given, item.name) or getattr(own, item.name) for item in fields(Metadata)})
 
 
 def _title(reading: Reading, id_: str) -> str:

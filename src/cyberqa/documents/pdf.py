@@ -8,7 +8,7 @@ import io
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.structure import find_blocks
 from cyberqa.errors import DocumentError
-from cyberqa.types import Page, Span
+from cyberqa.types import Metadata, Page, Span
 
 READER = "pdf/1"
 SUFFIXES = (".pdf",)
@@ -45,7 +45,9 @@ def read_pdf(data: bytes) -> Reading:
         start += len(text)
     canonical = "".join(parts)
     blocks = find_blocks(canonical, [page.span for page in pages])
-    return Reading(canonical, blocks, tuple(pages), has_lines=False, title=title, warnings=tuple(warnings))
+    return Reading(
+        canonical, blocks, tuple(pages), has_lines=False, metadata=Metadata(title=title), warnings=tuple(warnings)
+    )
 
 
 def _page_texts(data: bytes) -> tuple[list[str], list[str]]:

@@ -1,13 +1,13 @@
 """What every reader returns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from cyberqa.types import Block, Page, Repair, Span
+from cyberqa.types import Block, Metadata, Page, Repair, Span
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The canonical text of a file, divided; ``title`` is what the file's own metadata says.
+    """The canonical text of a file, divided; ``metadata`` is what the file says of itself.
 
     ``marks`` are references to footnotes that look like plain digits, where the reader knows them for what they are.
     """
@@ -17,7 +17,7 @@ class Reading:
     pages: tuple[Page, ...] = ()
     marks: tuple[Span, ...] = ()
     has_lines: bool = True
-    title: str | None = None
     encoding: str | None = None
+    metadata: Metadata = field(default_factory=Metadata)
     repairs: tuple[Repair, ...] = ()
     warnings: tuple[str, ...] = ()

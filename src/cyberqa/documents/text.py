@@ -1,11 +1,13 @@
 """Text formats: .txt, .md, .rst and .csv. The canonical text is the file's bytes decoded, and nothing else."""
 
 import codecs
+import re
+from itertools import pairwise
 
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.structure import MAX_HEADING_CHARS, Line, find_blocks, iter_lines
 from cyberqa.errors import DocumentError
-from cyberqa.types import Block, BlockKind, Span
+from cyberqa.types import Block, BlockKind, Metadata, Span
 
 READER = "text/1"
 SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", ".csv")
@@ -29,16 +31,17 @@ def read_text(data: bytes, suffix: str) -> Reading:
         DocumentError: not text, or in no encoding that can be told.
     """
     text, encoding = decode(data)
+    metadata = Metadata()
     if sum(ch < " " and ch not in "\t\n\r\f\x1b" for ch in text) > _MAX_CONTROL_SHARE * len(text):
         raise DocumentError(f"expected text, found binary data under the name {suffix}")
     match suffix:
         case ".md" | ".markdown":
-            blocks = _markdown_blocks(text)
+            blocks, metadata = _markdown_blocks(text)
         case ".csv":
             blocks = _table_blocks(text)
         case _:
             blocks = find_blocks(text)
-    return Reading(text, blocks, encoding=encoding)
+    return Reading(text, blocks, encoding=encoding, metadata=metadata)
 
 
 def decode(data: bytes) -> tuple[str, str]:
@@ -93,30 +96,87 @@ _MARKDOWN_KINDS = {
 }
 
 
-def _markdown_blocks(text: str) -> list[Block]:
-    """Blocks of a Markdown file, as CommonMark (with tables) sees them; a list of links to anchors is a contents."""
+_NOTE_BEGINS = re.compile(r"\[\^[^\]\s]{1,60}\]:")
+
+
+def _markdown_blocks(text: str) -> tuple[list[Block], Metadata]:
+    """Blocks of a Markdown file, as CommonMark (with tables) sees them, and what its front matter says.
+
+    A list of links to anchors is a contents; front matter, like a running header, is never quoted.
+    """
     from markdown_it import MarkdownIt
 
     lines = list(iter_lines(text))
-    blocks: list[Block] = []
-    unclaimed = 0
-    for token in MarkdownIt("commonmark").enable("table").parse(text.removeprefix("\ufeff")):
+    unclaimed = front = _front_matter_end(text, lines)
+    blocks = _lines_block(BlockKind.RUNNING, lines[:unclaimed])
+    source = text.removeprefix("\ufeff")
+    if unclaimed:  # its rules would be read as headings; as many empty lines keep the count
+        source = "\n" * (unclaimed - 1) + text[lines[unclaimed - 1].span.end :]
+    for token in MarkdownIt("commonmark").enable("table").parse(source):
         if token.level or token.nesting < 0 or token.map is None:
             continue
         first, last = token.map
         # Lines that make no token (link definitions, say) are still somebody's words.
-        blocks.extend(_lines_block(BlockKind.PARAGRAPH, lines[unclaimed:first]))
+        blocks.extend(_prose_blocks(lines[unclaimed:first]))
+        unclaimed = max(unclaimed, last)
         kind = _MARKDOWN_KINDS.get(token.type, BlockKind.PARAGRAPH)
+        if kind is BlockKind.PARAGRAPH and token.type == "paragraph_open":
+            blocks.extend(_prose_blocks(lines[first:last]))
+            continue
         if kind is BlockKind.HEADING and sum(len(line.text) for line in lines[first:last]) > MAX_HEADING_CHARS:
             kind = BlockKind.PARAGRAPH  # a heading is never quoted; a sentence of this length must be
         if kind is BlockKind.LIST and _links_to_anchors(lines[first:last]):
             kind = BlockKind.CONTENTS
+        if token.type == "code_block" and blocks and blocks[-1].kind is BlockKind.FOOTNOTE:
+            kind = BlockKind.FOOTNOTE  # indented below a note: its next paragraph
         blocks.extend(
             _lines_block(kind, lines[first:last], level=int(token.tag[1]) if kind is BlockKind.HEADING else 0)
         )
-        unclaimed = max(unclaimed, last)
-    blocks.extend(_lines_block(BlockKind.PARAGRAPH, lines[unclaimed:]))
+    blocks.extend(_prose_blocks(lines[unclaimed:]))
+    return blocks, _front_matter(lines[:front])
+
+
+def _prose_blocks(lines: list[Line]) -> list[Block]:
+    """Divide lines where a footnote is defined (``[^1]: ...``)."""
+    starts = [0, *(i for i, line in enumerate(lines) if i and _NOTE_BEGINS.match(line.text)), len(lines)]
+    blocks: list[Block] = []
+    for first, last in pairwise(starts):
+        is_note = bool(lines[first:last]) and bool(_NOTE_BEGINS.match(lines[first].text))
+        blocks += _lines_block(BlockKind.FOOTNOTE if is_note else BlockKind.PARAGRAPH, lines[first:last])
     return blocks
+
+
+# --- YAML front matter ---------------------------------------------------------------------------------------
+
+_MAX_FRONT_LINES = 100
+_FRONT_LINE = re.compile(r"[\w-]+\s*:(?:\s|$)|#|- |$")
+_FRONT_VALUE = re.compile(r"([\w-]+)\s*:\s+(\S.*)")
+
+
+def _front_matter_end(text: str, lines: list[Line]) -> int:
+    """Return how many lines of front matter a file begins with: ``---``, keys and values, ``---``."""
+    if not lines or lines[0].text != "---":
+        return 0
+    for number, line in enumerate(lines[1:_MAX_FRONT_LINES], 1):
+        if line.text in ("---", "..."):
+            return number + 1 if number > 1 else 0
+        is_indented = text[line.span.start - 1] in " \t"  # a list's item, or text that goes on
+        if not (_FRONT_VALUE.match(line.text) if number == 1 else is_indented or _FRONT_LINE.match(line.text)):
+            return 0
+    return 0
+
+
+def _front_matter(lines: list[Line]) -> Metadata:
+    """Return what simple keys say; YAML's finer points (lists, folded text) mean nothing here."""
+    found = {match[1].lower(): match[2].strip("\"'") for line in lines if (match := _FRONT_VALUE.match(line.text))}
+    year = re.match(r"\d{4}(?!\d)", found.get("year", "") or found.get("date", ""))
+    language = re.match(r"[a-z]{2}(?=[-_]|$)", (found.get("language", "") or found.get("lang", "")).lower())
+    return Metadata(
+        title=found.get("title"),
+        publisher=found.get("publisher"),
+        year=int(year.group()) if year else None,
+        language=language.group() if language else None,
+    )
 
 
 def _lines_block(kind: BlockKind, lines: list[Line], level: int = 0) -> list[Block]:
