@@ -1,6 +1,7 @@
 """A file in, a Document out: canonical text, pages and blocks, each with its span."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
@@ -54,17 +55,35 @@ def load_bytes(path: Path, max_file_mb: int) -> bytes:
     return data
 
 
-def read_document(id_: str, data: bytes, metadata: Metadata | None = None) -> Document:
+def read_bytes(id_: str, data: bytes) -> Reading:
+    """Read the bytes of a file by the rules for its name.
+
+    Raises:
+        DocumentError: the reason why it cannot be read.
+    """
+    if reader_for(id_) == pdf.READER:
+        return pdf.read_pdf(data)
+    return text.read_text(data, PurePosixPath(id_).suffix.lower())
+
+
+def read_document(
+    id_: str,
+    data: bytes,
+    metadata: Metadata | None = None,
+    *,
+    read: Callable[[str, bytes], Reading] = read_bytes,
+) -> Document:
     """Turn the bytes of a file into a Document.
 
-    The title is the metadata's, else the PDF's own, else the first heading or line, else the file's name.
+    The title is the metadata's, else the PDF's own, else the first heading or line, else the file's name. ``read``
+    may do its work in another process.
 
     Raises:
         DocumentError: the reason why it cannot be read, or why there would be nothing to quote.
     """
     metadata = metadata or Metadata()
     reader = reader_for(id_)
-    reading = pdf.read_pdf(data) if reader == pdf.READER else text.read_text(data, PurePosixPath(id_).suffix.lower())
+    reading = read(id_, data)
     if all(block.kind in _NEVER_QUOTED for block in reading.blocks):
         raise DocumentError("it holds no running text, only headings or nothing at all")
     doubts = [] if reading.encoding in (None, "utf-8") else [f"read as {reading.encoding}, not UTF-8"]
