@@ -65,8 +65,15 @@ def _walk(corpus: Path, index: Path) -> Iterator[Path]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 folders.append(path)
-            elif not (entry.is_symlink() and entry.is_dir()) or leads_outside(path, corpus):
+            elif not _is_link_to_folder(path) or leads_outside(path, corpus):
                 yield path
+
+
+def _is_link_to_folder(path: Path) -> bool:
+    try:
+        return path.is_symlink() and path.is_dir()
+    except OSError:  # into a folder that may not be entered
+        return False
 
 
 def leads_outside(path: Path, corpus: Path) -> bool:
