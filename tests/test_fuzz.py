@@ -54,7 +54,9 @@ def make_docx(lines: Sequence[str]) -> bytes:
 MADE = {
     "a.txt": "\n\n".join(LINES).encode(),
     "b.txt": "\ufeff".encode("utf-16-le") + "\r\n".join(LINES).encode("utf-16-le"),
-    "a.md": "\n\n".join([*LINES, "# Heading", "| a | b |\n|---|---|\n| 1 | 2 |", "> *q* `c` [l](x)"]).encode(),
+    "a.md": "\n\n".join(
+        [*LINES, "# Heading", "| a | b |\n|---|---|\n| 1 | 2 |", "> *q* `c` [l](x)", "[x]: https://example.org"]
+    ).encode(),
     "a.csv": "\n".join(LINES).encode("cp1250", "ignore"),
     "a.pdf": make_pdf([LINES[3:5], ["Some text stands here.", "And here."]], title="A title"),
     "a.html": make_html(LINES),

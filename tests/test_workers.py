@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -155,6 +156,8 @@ def test_every_field_of_a_reading_survives_the_pipe():
         {"blocks": [["paragraph", [0, 5.0], 0]]},
         {"blocks": [["paragraph", [0, True], 0]]},
         {"blocks": [["nonsense", [0, 5], 0]]},
+        {"blocks": [["heading", [0, 5], 2**63]]},
+        {"blocks": [["heading", [0, 5], -(10**400)]]},
         {"blocks": [["paragraph", [0, 5], 0], ["paragraph", [4, 6], 0]]},
         {"pages": [[1, None, [0, 19]]]},
         {"warnings": "abc"},
@@ -220,6 +223,20 @@ def test_a_report_of_a_thousand_pages_passes_the_default_limits(pool):
     reading = pool.read("long.pdf", make_pdf([page] * 1000))
     assert len(reading.pages) == 1000
     assert reading.text.count("neither more nor less") == 45_000
+
+
+def test_a_bomb_in_a_pdf_costs_that_pdf():
+    """Its content grows from 6 kB to 500 MB, by two rounds of compression."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux enforces the limit on memory")
+    content = zlib.compress(zlib.compress(bytes(500_000_000), 1), 9)
+    whole = make_pdf([["@"]])
+    head, tail = whole[: whole.index(b"<< /Length")], whole[whole.index(b"endstream") :]
+    filters = f"<< /Filter [/FlateDecode /FlateDecode] /Length {len(content)} >>\nstream\n".encode()
+    with WorkerPool(replace(DEFAULTS, memory_mb=400), size=1) as pool:
+        with pytest.raises(DocumentError, match=r"400 MB \(setting read_memory_mb\)"):
+            pool.read("bomb.pdf", head + filters + content + b"\n" + tail)
+        assert pool.read("next.pdf", make_pdf([["The next one."]])).text == "The next one."
 
 
 def test_the_worker_imports_the_readers_and_nothing_of_the_search():

@@ -19,6 +19,7 @@ READY = b"ready"
 """The first frame of a worker."""
 
 _LENGTH_BYTES = 8
+_INT_LIMIT = 1 << 63  # what SQLite takes: beyond it writing the index would fail for all documents
 
 _Unpack = Callable[[Any, int], Any]
 """A value as it came and the length of the text that its spans must lie in -> the value."""
@@ -141,6 +142,8 @@ def _scalar(kind: type) -> _Unpack:
         _expect(value, kind)
         if kind is str:
             value.encode("utf-8")  # half a surrogate pair is no character: UnicodeEncodeError is a ValueError
+        if kind is int and not -_INT_LIMIT <= value < _INT_LIMIT:
+            raise ValueError(f"a number of {value.bit_length()} bits")
         return value
 
     return scalar

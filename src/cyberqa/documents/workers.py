@@ -173,7 +173,8 @@ class _Child:
         if -status == signal.SIGXCPU:
             return self._overrun()
         how = signal.Signals(-status).name if -status in set(signal.Signals) else f"exit status {status}"
-        return f"its reader crashed ({how}): the file is damaged, or needs more than read_memory_mb allows"
+        limit = f"{self._limits.memory_mb} MB (setting read_memory_mb)"  # many a library aborts when it gets no more
+        return f"its reader crashed ({how}): the file is damaged, or reading it takes over {limit}"
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._lock:
