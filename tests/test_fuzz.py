@@ -122,7 +122,7 @@ def test_the_seeds_themselves_are_read(name, pool):
 
 
 @pytest.mark.parametrize("name", SEEDS)
-@bounded(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@bounded(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=st.lists(OPERATIONS, min_size=1, max_size=4))
 def test_a_damaged_file_is_read_or_refused_with_its_reason(name, pool, operations):
     check(name, mutated(SEEDS[name], operations), pool)

@@ -176,7 +176,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@bounded(deadline=None, max_examples=60)
+@bounded(max_examples=60)
 @given(st.sampled_from([f.name for f in fields(Reading)]), JSON_VALUES)
 def test_any_json_is_a_reading_with_its_spans_in_the_text_or_refused(name, value):
     with contextlib.suppress(ValueError):
@@ -184,7 +184,7 @@ def test_any_json_is_a_reading_with_its_spans_in_the_text_or_refused(name, value
         assert all(block.span.end <= len(reading.text) for block in reading.blocks)
 
 
-@bounded(deadline=None, max_examples=60)
+@bounded(max_examples=60)
 @given(st.binary(max_size=30))
 def test_any_bytes_are_a_frame_or_refused(data):
     with contextlib.suppress(EOFError, wire.OverlongFrameError):
