@@ -14,6 +14,8 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -23,7 +25,7 @@ from conftest import FakeEncoder, make_pdf  # noqa: E402
 from cyberqa.documents import READERS  # noqa: E402
 from cyberqa.ingest import build_index  # noqa: E402
 from cyberqa.settings import load_settings  # noqa: E402
-from test_fuzz import make_docx, make_html  # noqa: E402
+from test_fuzz import changed_inside, make_docx, make_html  # noqa: E402
 
 BATCH = 50
 SEED_CHARS = 8_000  # of each report: enough for headings, footnotes and pages
@@ -51,12 +53,12 @@ def seeds() -> list[tuple[str, bytes]]:
     return [(suffix, data) for suffix, data in made if suffix in READERS]
 
 
-def truncated(data: bytes, _: bytes, rng: random.Random) -> bytes:
+def truncated(data: bytes, other: bytes, rng: random.Random) -> bytes:  # noqa: ARG001 - all mutations share one signature
     """Cut it anywhere."""
     return data[: rng.randrange(1, len(data))]
 
 
-def flipped(data: bytes, _: bytes, rng: random.Random) -> bytes:
+def flipped(data: bytes, other: bytes, rng: random.Random) -> bytes:  # noqa: ARG001
     """Flip 1 to 200 bits."""
     changed = bytearray(data)
     for _time in range(rng.choice((1, 5, 20, 200))):
@@ -72,6 +74,11 @@ def spliced(data: bytes, other: bytes, rng: random.Random) -> bytes:
 
 
 MUTATIONS = (truncated, flipped, spliced)
+
+
+def damaged(suffix: str, data: bytes, mutate: Callable[[bytes], bytes]) -> bytes:
+    """Damage a file; a Word document inside, for its archive has checksums."""
+    return changed_inside(data, mutate) if suffix == ".docx" else mutate(data)
 
 
 def main() -> int:
@@ -95,7 +102,7 @@ def main() -> int:
                 mutate = MUTATIONS[number // len(good) % len(MUTATIONS)]
                 name = f"{number:04}{suffix}"
                 names[name] = (suffix, mutate.__name__)
-                (corpus / name).write_bytes(mutate(data, rng.choice(good)[1], rng))
+                (corpus / name).write_bytes(damaged(suffix, data, partial(mutate, other=rng.choice(good)[1], rng=rng)))
             neighbours = {f"{first + i * 10:04}-good{suffix}": data for i, (suffix, data) in enumerate(good[:5])}
             for name, data in neighbours.items():
                 (corpus / name).write_bytes(data)
