@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -22,6 +23,9 @@ QUESTION = "who supported ALCIRT's creation"
 
 os.environ.pop("CYBERQA_CORPUS", None)
 os.environ.pop("CYBERQA_INDEX", None)
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
+hypothesis.settings.load_profile("untimed")
 
 
 class FakeEncoder:

@@ -18,8 +18,8 @@ ROOMS = [
     "evaluation", "describing", "render", "cli",
 ]  # fmt: skip
 NEVER_AT_THE_TOP = (
-    "torch", "transformers", "sentence_transformers", "rich", "nupunkt", "py3langid", "pypdf", "pypdfium2", "docx", "lxml",
-    "trafilatura",
+    "torch", "transformers", "sentence_transformers", "rich", "nupunkt", "py3langid", "pypdf", "pypdfium2", "docx",
+    "lxml", "trafilatura",
 )  # fmt: skip
 
 

@@ -219,19 +219,24 @@ _COST_BEFORE_LIST = 0.5
 
 def _pack(units: Sequence[_Unit], size_chars: int, room: int) -> list[list[_Unit]]:
     """Divide units into chunks at the least total cost (dynamic programming over the last cut)."""
+    # A table of one-character rows has a hundred thousand units, and each some hundred places to cut before it.
+    cost_of_length = [_length_cost(length, size_chars) for length in range(MAX_JOINED_CHARS + 1)]
+    starts = [unit.span.start for unit in units]
     best = [0.0] + [math.inf] * len(units)
     cut_before = [0] * (len(units) + 1)
-    for stop in range(1, len(units) + 1):
-        tokens = 0
-        rest = len(units[stop - 1].continuation or ())
-        for start in range(stop - 1, -1, -1):
-            length = units[stop - 1].span.end - units[start].span.start + rest
-            tokens += units[start].tokens
-            if start < stop - 1 and (length > MAX_JOINED_CHARS or tokens > room):
-                break
-            cost = best[start] + _cost(units, stop, length, size_chars)
-            if cost < best[stop]:
-                best[stop], cut_before[stop] = cost, start
+    lowest = tokens = 0
+    for stop, last in enumerate(units, 1):
+        end = last.span.end + len(last.continuation or ())
+        tokens += last.tokens
+        while lowest < stop - 1 and (end - starts[lowest] > MAX_JOINED_CHARS or tokens > room):
+            tokens -= units[lowest].tokens
+            lowest += 1
+        least = math.inf
+        for start in range(stop - 1, lowest - 1, -1):
+            cost = best[start] + cost_of_length[end - starts[start]]
+            if cost < least:
+                least, cut_before[stop] = cost, start
+        best[stop] = least + (_cut_cost(last) if stop < len(units) else 0.0)
     groups: list[list[_Unit]] = []
     stop = len(units)
     while stop:
@@ -240,14 +245,12 @@ def _pack(units: Sequence[_Unit], size_chars: int, room: int) -> list[list[_Unit
     return groups[::-1]
 
 
-def _cost(units: Sequence[_Unit], stop: int, length: int, size_chars: int) -> float:
+def _length_cost(length: int, size_chars: int) -> float:
     cost = ((length - size_chars) / size_chars) ** 2
     if length < MIN_CHARS:
-        cost += _COST_SHORT
-    elif length > MAX_CHARS:
-        cost += _COST_OVER_MAX
-    if stop < len(units):
-        last = units[stop - 1]
-        cost += 0.0 if last.closes_block else _COST_INSIDE_BLOCK
-        cost += _COST_BEFORE_LIST if last.introduces_list else 0.0
-    return cost
+        return cost + _COST_SHORT
+    return cost + _COST_OVER_MAX if length > MAX_CHARS else cost
+
+
+def _cut_cost(last: _Unit) -> float:
+    return (0.0 if last.closes_block else _COST_INSIDE_BLOCK) + (_COST_BEFORE_LIST if last.introduces_list else 0.0)

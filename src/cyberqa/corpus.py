@@ -23,9 +23,10 @@ _NOT_DOCUMENTS_AT_ROOT = (SOURCES_FILE, "README*", "NOTICE*")
 def list_files(settings: Settings) -> dict[str, Path]:
     """Return document id -> path of everything in the corpus folder that may be a document, sorted by id.
 
-    Left out are dot files and folders, the index folder where it lies inside, and what :func:`is_excluded` names. Links
-    to folders are not followed. A name that is not UTF-8 keeps its undecodable bytes as surrogates, for the reader to
-    refuse; so do pipes, devices and links to them.
+    Left out are dot files and folders, the index folder where it lies inside, what :func:`is_excluded` names, and links
+    to folders inside, which are listed in their own place. A link to a file inside is a document under its own name; a
+    link that leads out is listed, for the reader to refuse, and never followed. A name that is not UTF-8 keeps its
+    undecodable bytes as surrogates, for the reader to refuse; so do pipes, devices and links to them.
 
     Raises:
         CorpusError: no such folder, or a folder in it that cannot be listed.
@@ -64,8 +65,23 @@ def _walk(corpus: Path, index: Path) -> Iterator[Path]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 folders.append(path)
-            else:
+            elif not _is_link_to_folder(path) or leads_outside(path, corpus):
                 yield path
+
+
+def _is_link_to_folder(path: Path) -> bool:
+    try:
+        return path.is_symlink() and path.is_dir()
+    except OSError:  # into a folder that may not be entered
+        return False
+
+
+def leads_outside(path: Path, corpus: Path) -> bool:
+    """Whether a path in the corpus folder, which may be a link itself, is a link to a place outside of it."""
+    try:
+        return path.is_symlink() and not path.resolve().is_relative_to(corpus.resolve())
+    except (OSError, RuntimeError):  # a link to itself: there is nothing to follow
+        return False
 
 
 def document_id(corpus: Path, name: str) -> str:
@@ -83,8 +99,10 @@ class FileState:
     sha256: str | None
 
 
-def file_state(path: Path) -> FileState:
-    """Return the present state of a file, reading all of it."""
+def file_state(path: Path, corpus: Path | None = None) -> FileState:
+    """Return the present state of a file, reading all of it; of a link that leads out of ``corpus``, nothing."""
+    if corpus and leads_outside(path, corpus):
+        return FileState(0, 0, None)
     try:
         stat = path.stat()
         if not S_ISREG(stat.st_mode):  # opening a pipe would wait for ever
@@ -95,17 +113,19 @@ def file_state(path: Path) -> FileState:
         return FileState(0, 0, None)
 
 
-def has_changed(path: Path, known: FileState) -> bool:
+def has_changed(path: Path, known: FileState, corpus: Path) -> bool:
     """Whether a file is another than it was. It is read only where its time has moved and its size has not."""
     if known.sha256 is None:
-        return file_state(path).sha256 is not None
+        return file_state(path, corpus).sha256 is not None
+    if leads_outside(path, corpus):
+        return True
     try:
         stat = path.stat()
     except OSError:
         return True
     if stat.st_size != known.size_bytes:
         return True
-    return stat.st_mtime_ns != known.mtime_ns and file_state(path).sha256 != known.sha256
+    return stat.st_mtime_ns != known.mtime_ns and file_state(path, corpus).sha256 != known.sha256
 
 
 def watched_files(settings: Settings) -> dict[str, Path]:
@@ -122,13 +142,15 @@ def read_sources(corpus: Path) -> dict[str, Metadata]:
     """Return document id -> metadata from ``sources.toml``; empty where there is no such file.
 
     Raises:
-        CorpusError: not TOML, an unknown key, or a value of the wrong type.
+        CorpusError: not TOML, an unknown key, a value of the wrong type, or a link out of the corpus.
     """
     import tomllib  # not needed to answer a question
 
     file = corpus / SOURCES_FILE
     if not file.is_file():
         return {}
+    if leads_outside(file, corpus):
+        raise CorpusError(f"{file} is a link to a place outside the corpus", hint="copy the file instead")
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -5,8 +5,10 @@ import hashlib
 import importlib.metadata
 import json
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from cyberqa import chunking, corpus, languages, matching
-from cyberqa.documents import load_bytes, read_document, reader_for
+from cyberqa.documents import load_bytes, read_bytes, read_document, reader_for
 from cyberqa.documents.language import DETECTOR, with_language
+from cyberqa.documents.reading import Reading
+from cyberqa.documents.workers import Limits, WorkerPool, is_read_in_process
 from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.errors import CorpusError, CyberqaError, DocumentError, SearchIndexError
 from cyberqa.index.cache import VectorCache
@@ -37,6 +41,7 @@ _TOOLS = (
 """Libraries whose release may change what is read, cut or counted."""
 
 _CACHED_AT_ONCE = 64  # vectors that an interruption may cost
+_BEGUN_PER_WORKER = 2  # documents read before their turn, so that workers read while this process embeds
 CACHE_FILE = "cache/vectors.sqlite"
 LOCK_FILE = "lock"
 
@@ -121,11 +126,11 @@ def _build(
     recipe = Recipe(encoder.info, _rules(settings), _tool_versions(), _describe(state, sources))
     before = _previous_manifest(settings.index)
     manifest = None if rebuild or not use_cache else _finished_manifest(settings.index, recipe.generation)
-    build = _Build(settings, encoder, sources, state, on_progress)
+    pool = WorkerPool(Limits.from_settings(settings))
+    build = _Build(settings, encoder, sources, state, pool, on_progress)
     if manifest is None:
-        with VectorCache(
-            settings.index / CACHE_FILE, (*encoder.info.identity, encoder.info.runtime), encoder.info.dim
-        ) as cache:
+        identity = (*encoder.info.identity, encoder.info.runtime)
+        with pool, VectorCache(settings.index / CACHE_FILE, identity, encoder.info.dim) as cache:
             if not use_cache:
                 cache.clear()
             manifest = write_generation(settings.index, recipe, build.documents(cache), build.failures)
@@ -195,6 +200,7 @@ def _rules(settings: Settings) -> dict[str, str | int]:
         "detector": DETECTOR,
         "size_chars": settings.chunk_size_chars,
         "max_file_mb": settings.max_file_mb,
+        **asdict(Limits.from_settings(settings)),
     }
 
 
@@ -260,6 +266,7 @@ class _Build:
         encoder: Encoder,
         sources: Mapping[str, Metadata],
         state: IndexState,
+        workers: WorkerPool,
         on_progress: OnProgress,
     ) -> None:
         self.failures: dict[str, str] = {}
@@ -270,6 +277,7 @@ class _Build:
         self._encoder = encoder
         self._sources = sources
         self._state = state.documents()
+        self._workers = workers
         self._on_progress = on_progress
         self._done = 0
         self._bytes_done = 0.0
@@ -277,10 +285,10 @@ class _Build:
 
     def documents(self, cache: VectorCache) -> Iterator[IndexedDocument]:
         """Yield every document that can be read, sorted by id."""
-        for id_ in self._state:
+        for id_, read in self._ahead():
             self._tell()
             try:
-                document = with_language(self._read(id_))
+                document = with_language(read())
                 chunks = self._cut(document)
             except DocumentError as error:
                 self.failures[_printable(id_)] = error.message
@@ -293,8 +301,24 @@ class _Build:
             self._done += 1
             self._bytes_done += self._state[id_].size_bytes
 
-    def _read(self, id_: str) -> Document:
+    def _ahead(self) -> Iterator[tuple[str, Callable[[], Document]]]:
+        """Yield each id and what returns its document; what workers read is begun some places before its turn."""
+        begun: deque[tuple[str, Callable[[], Document]]] = deque()
+        for id_ in self._state:
+            begun.append((id_, self._begin(id_)))
+            if len(begun) > _BEGUN_PER_WORKER * self._workers.size:
+                yield begun.popleft()
+        yield from begun
+
+    def _begin(self, id_: str) -> Callable[[], Document]:
+        if is_read_in_process(id_, self._state[id_].size_bytes):
+            return partial(self._read, id_, read_bytes)
+        return self._workers.submit(self._read, id_, self._workers.read).result
+
+    def _read(self, id_: str, read: Callable[[str, bytes], Reading]) -> Document:
         path, known = self._settings.corpus / id_, self._state[id_].sha256
+        if corpus.leads_outside(path, self._settings.corpus):
+            raise DocumentError("it is a link to a place outside the corpus; copy the file instead")
         try:
             data = load_bytes(path, self._settings.max_file_mb)
         except DocumentError:
@@ -304,7 +328,7 @@ class _Build:
         if known is not None and hashlib.sha256(data).hexdigest() != known:
             # To leave it out would be a result that does not follow from the recipe.
             raise CorpusError(f"{id_} changed while it was being indexed", hint="run: cyberqa index")
-        return read_document(id_, data, self._sources.get(id_))
+        return read_document(id_, data, self._sources.get(id_), read=read)
 
     def _cut(self, document: Document) -> list[Chunk]:
         return chunking.chunk_document(

@@ -23,7 +23,8 @@ class Settings:
     ``chunk_size_chars`` is the passage length aimed at, in characters. ``model`` is the bundled model's name, or
     a local path or name that sentence-transformers can load. ``device`` is passed to sentence-transformers
     ("cpu", "cuda", "mps"); with the default None the bundled model runs through its exported graph.
-    ``exclude`` holds globs of document ids that are not documents.
+    ``exclude`` holds globs of document ids that are not documents. The ``read_`` limits hold for each document that
+    is read in a worker; ``read_output_mb`` is what its text and structure take as JSON.
     """
 
     corpus: Path = Path("corpus")
@@ -33,6 +34,9 @@ class Settings:
     model: str = DEFAULT_MODEL
     device: str | None = None
     max_file_mb: int = 256
+    read_timeout_s: int = 300
+    read_memory_mb: int = 2048
+    read_output_mb: int = 64
     lock_timeout_s: int = 600
 
 
@@ -144,5 +148,8 @@ _PARSERS: dict[str, Callable[[Any, Path], Any]] = {
     "model": _text,
     "device": _text,
     "max_file_mb": _integer(1, 4096),
+    "read_timeout_s": _integer(1, 86_400),
+    "read_memory_mb": _integer(256, 1_048_576),
+    "read_output_mb": _integer(1, 4096),
     "lock_timeout_s": _integer(0, 86_400),
 }

@@ -76,7 +76,7 @@ def _changed_note(settings: Settings, document: Document) -> str:
     path = settings.corpus / document.id
     if not path.is_file():
         return f"{document.id} is no longer in {settings.corpus}; this is the text as indexed"
-    if corpus.file_state(path).sha256 != document.sha256:
+    if corpus.file_state(path, settings.corpus).sha256 != document.sha256:
         return f"{document.id} has changed since it was indexed; this is the text as indexed"
     return ""
 

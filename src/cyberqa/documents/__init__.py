@@ -1,6 +1,7 @@
 """A file in, a Document out: canonical text, pages and blocks, each with its span."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
@@ -76,17 +77,23 @@ def read_bytes(id_: str, data: bytes) -> Reading:
             return text.read_text(data, suffix)
 
 
-def read_document(id_: str, data: bytes, metadata: Metadata | None = None) -> Document:
+def read_document(
+    id_: str,
+    data: bytes,
+    metadata: Metadata | None = None,
+    *,
+    read: Callable[[str, bytes], Reading] = read_bytes,
+) -> Document:
     """Turn the bytes of a file into a Document.
 
     What ``metadata`` (of ``sources.toml``) does not say, the file may say of itself. Where neither gives a title it is
-    the first heading or line, else the file's name.
+    the first heading or line, else the file's name. ``read`` may do its work in another process.
 
     Raises:
         DocumentError: the reason why it cannot be read, or why there would be nothing to quote.
     """
     reader = reader_for(id_)
-    reading = read_bytes(id_, data)
+    reading = read(id_, data)
     metadata = _merged(metadata or Metadata(), reading.metadata)
     if all(block.kind in _NEVER_QUOTED for block in reading.blocks):
         raise DocumentError("it holds no running text, only headings or nothing at all")

@@ -6,6 +6,7 @@ the text.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -143,6 +144,7 @@ def _find_contents(paragraphs: Sequence[Sequence[Line]]) -> tuple[set[int], set[
     """Return which paragraphs are the table of contents, and the titles that it lists (folded)."""
     found: set[int] = set()
     titles: set[str] = set()
+    everywhere: Counter[str] = Counter()
     position = 0
     while position < len(paragraphs):
         stop, entries = _contents_run(paragraphs, position)
@@ -150,7 +152,9 @@ def _find_contents(paragraphs: Sequence[Sequence[Line]]) -> tuple[set[int], set[
             named = position > 0 and _names_contents(paragraphs[position - 1])
             first = position - 1 if named else position
             folded = {_fold(title) for title in entries}
-            if named or _CONTENTS_TITLE.match(paragraphs[position][0].text) or _recur(folded, paragraphs, first, stop):
+            everywhere = everywhere or _folded_lines(paragraphs)
+            here = _folded_lines(paragraphs[first:stop])
+            if named or _CONTENTS_TITLE.match(paragraphs[position][0].text) or _recur(folded, everywhere, here):
                 found.update(range(first, stop))
                 titles |= folded
         position = max(stop, position + 1)
@@ -188,10 +192,13 @@ def _contents_entry(text: str) -> tuple[str, int] | None:
     return (title, int(page.group())) if title and is_leader else None
 
 
-def _recur(titles: set[str], paragraphs: Sequence[Sequence[Line]], first: int, stop: int) -> bool:
+def _recur(titles: set[str], everywhere: Counter[str], here: Counter[str]) -> bool:
     """Whether half of the titles stand elsewhere as lines: a list of ports ends in rising numbers, too."""
-    others = {_fold(line.text) for i, lines in enumerate(paragraphs) if not first <= i < stop for line in lines}
-    return len(titles & others) * 2 >= len(titles)
+    return sum(everywhere[title] > here[title] for title in titles) * 2 >= len(titles)
+
+
+def _folded_lines(paragraphs: Sequence[Sequence[Line]]) -> Counter[str]:
+    return Counter(_fold(line.text) for lines in paragraphs for line in lines)
 
 
 def _names_contents(lines: Sequence[Line]) -> bool:

@@ -28,7 +28,7 @@ class IndexState:
             CorpusError: no such folder.
         """
         files = corpus.watched_files(settings)
-        return cls({id_: corpus.file_state(path) for id_, path in files.items()}, _shaping(settings))
+        return cls({id_: corpus.file_state(path, settings.corpus) for id_, path in files.items()}, _shaping(settings))
 
     @classmethod
     def load(cls, index: Path) -> "IndexState | None":
@@ -65,7 +65,9 @@ def changed_files(settings: Settings) -> list[str] | None:
     if state is None:
         return None
     changed = {
-        id_ for id_, path in files.items() if id_ not in state.files or corpus.has_changed(path, state.files[id_])
+        id_
+        for id_, path in files.items()
+        if id_ not in state.files or corpus.has_changed(path, state.files[id_], settings.corpus)
     }
     changed |= state.files.keys() - files.keys()
     changed |= {f"setting {key}" for key, value in _shaping(settings).items() if state.settings.get(key) != value}
@@ -76,6 +78,9 @@ def _shaping(settings: Settings) -> dict[str, str | int | None]:
     return {
         "chunk_size_chars": settings.chunk_size_chars,
         "max_file_mb": settings.max_file_mb,
+        "read_timeout_s": settings.read_timeout_s,
+        "read_memory_mb": settings.read_memory_mb,
+        "read_output_mb": settings.read_output_mb,
         "model": settings.model,
         "device": settings.device,
     }
