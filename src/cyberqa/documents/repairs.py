@@ -1,0 +1,124 @@
+"""Repairs of extracted text: each mends one kind of damage, changes nothing else, and says how often it did.
+
+A repair takes a text and returns it mended, with the count. docs/reading.md lists them with examples. Where it takes
+evidence to tell damage from intent, the evidence is the document's own vocabulary.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+LIGATURE = "ligature"
+SOFT_HYPHEN = "soft hyphen"
+HYPHENATION = "hyphenation"
+MISSING_SPACE = "missing space"
+DOUBLE_SPACE = "double space"
+CONTROL = "control character"
+
+Mended = tuple[str, int]
+
+_LIGATURES = re.compile("[\ufb00-\ufb06]")
+_LAST_SOFT_HYPHEN = re.compile("\xad(?=[ \t]*(?:\r?\n|$))")
+_CONTROLS = re.compile(
+    "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]"  # all but tab, line ends, NEL
+)
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_HYPHENATED = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)+")
+_HEAD = re.compile(r"([^\W\d_]+)[-‐]$")
+_TAIL = re.compile(r"([^\W\d_]+)(\S*)[ \t]*")
+_SPACES = re.compile(r"(?<=\S) {2,3}(?=\S)")
+_WIDE_GAP = re.compile(r"(?<=\S)(?: {4,}|\t)(?=\S)")
+_MIN_PROSE_WORDS = 6
+_GLUED = re.compile(r"(?<![\w./@:-])([^\W\d_]{3,}[.,;])([^\W\d_]{3,})(?![\w/@:-]|\.\w)")
+_MIN_WITNESSES = 2
+
+
+def mend_ligatures(text: str) -> Mended:
+    """Write out the Latin ligatures U+FB00 to U+FB06: ``oﬃce`` -> ``office``."""
+    return _LIGATURES.subn(lambda match: unicodedata.normalize("NFKC", match.group()), text)
+
+
+def mend_soft_hyphens(text: str) -> Mended:
+    """Drop U+00AD; at the end of a line, where it is drawn, it becomes a hyphen."""
+    text, last = _LAST_SOFT_HYPHEN.subn("-", text)
+    return text.replace("\xad", ""), last + text.count("\xad")
+
+
+def mend_controls(text: str) -> Mended:
+    """Drop control characters, lone surrogates and the noncharacters U+FFFE and U+FFFF; tabs and line ends stay."""
+    return _CONTROLS.subn("", text)
+
+
+def mend_double_spaces(line: str) -> Mended:
+    """Make two or three spaces one in a line of running prose; columns set with spaces stay as they are."""
+    words = line.split()
+    lower = sum(word[0].islower() for word in words)
+    if len(words) < _MIN_PROSE_WORDS or lower * 2 < len(words) or _WIDE_GAP.search(line):
+        return line, 0
+    return _SPACES.subn(" ", line)
+
+
+class Vocabulary:
+    """The words of a document, folded and counted; what a line's end may have cut is no witness."""
+
+    def __init__(self, pages: Iterable[Sequence[str]]) -> None:
+        self.words: Counter[str] = Counter()
+        self.hyphenated: Counter[str] = Counter()
+        self.glued: Counter[str] = Counter()
+        for lines in pages:
+            after_cut = False
+            for line in lines:
+                body = line.rstrip()
+                if after_cut:
+                    body = _TAIL.sub("", body, count=1)
+                after_cut = bool(_HEAD.search(body))
+                self._count(_HEAD.sub("", body) if after_cut else body)
+
+    def _count(self, line: str) -> None:
+        self.words.update(match.group().casefold() for match in _WORD.finditer(line))
+        self.hyphenated.update(_squeezed(match.group()) for match in _HYPHENATED.finditer(line))
+        self.glued.update(match.group().casefold() for match in _GLUED.finditer(line))
+
+    def joins(self, head: str, tail: str) -> bool:
+        """Whether the document writes the two parts as one word elsewhere, and not more often with a hyphen."""
+        word = (head + tail).casefold()
+        return self.words[word] > 0 and self.words[word] >= self.hyphenated[word]
+
+    def parts(self, before: str, after: str) -> bool:
+        """Whether ``before.After`` is two words of the document with a space lost, and no name like ``Node.Js``."""
+        glued = f"{before}{after}".casefold()
+        words = (before.rstrip(".,;").casefold(), after.casefold())
+        return self.glued[glued] == 1 and all(self.words[word] > _MIN_WITNESSES for word in words)
+
+
+def _squeezed(word: str) -> str:
+    return re.sub("[-‐]", "", word).casefold()
+
+
+def mend_missing_spaces(line: str, vocabulary: Vocabulary) -> Mended:
+    """Part ``ended.The`` where both words stand elsewhere in the document, more than once, and this form does not."""
+    count = 0
+
+    def part(match: re.Match[str]) -> str:
+        nonlocal count
+        before, after = match.groups()
+        starts_sentence = before[-1] != "." or (before[-2].islower() and after[0].isupper())
+        if not starts_sentence or not vocabulary.parts(before, after):
+            return match.group()
+        count += 1
+        return f"{before} {after}"
+
+    return _GLUED.sub(part, line), count
+
+
+def join_hyphenated(upper: str, lower: str, vocabulary: Vocabulary) -> tuple[str, str] | None:
+    """Pull the rest of a hyphenated word up to its beginning, without the hyphen; None where that is not warranted.
+
+    ``("the compre-", "hensive plan")`` -> ``("the comprehensive", "plan")`` where the document has "comprehensive"
+    elsewhere: the line's end moves behind the word.
+    """
+    head, tail = _HEAD.search(upper), _TAIL.match(lower)
+    if not head or not tail or not vocabulary.joins(head[1], tail[1]):
+        return None
+    return upper[: head.end(1)] + tail[1] + tail[2], lower[tail.end() :]
