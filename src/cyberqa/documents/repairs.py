@@ -7,7 +7,7 @@ evidence to tell damage from intent, the evidence is the document's own vocabula
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 LIGATURE = "ligature"
 SOFT_HYPHEN = "soft hyphen"
@@ -23,14 +23,20 @@ _LAST_SOFT_HYPHEN = re.compile("\xad(?=[ \t]*(?:\r?\n|$))")
 _CONTROLS = re.compile(
     "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]"  # all but tab, line ends, NEL
 )
+MENDABLE = re.compile(f"{_LIGATURES.pattern}|\xad|{_CONTROLS.pattern}")
+"""What the repairs of single characters look for."""
+
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _HYPHENATED = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)+")
+_HYPHENS = ("-", "‐")
 _HEAD = re.compile(r"([^\W\d_]+)[-‐]$")
-_TAIL = re.compile(r"([^\W\d_]+)(\S*)[ \t]*")
+_TAIL = re.compile(r"\s*([^\W\d_]+)(\S*)[ \t]*")
 _SPACES = re.compile(r"(?<=\S) {2,3}(?=\S)")
 _WIDE_GAP = re.compile(r"(?<=\S)(?: {4,}|\t)(?=\S)")
 _MIN_PROSE_WORDS = 6
-_GLUED = re.compile(r"(?<![\w./@:-])([^\W\d_]{3,}[.,;])([^\W\d_]{3,})(?![\w/@:-]|\.\w)")
+_GLUED = re.compile(r"(?<!\S)([^\W\d_]{3,}[.,;])([^\W\d_]{3,})(?=[,;.]?(?:\s|$))")
+_ANY_GLUED = re.compile(r"[^\W\d_]{3,}[.,;][^\W\d_]{3,}")
+_STARTER = re.compile(r"[.!?]\s+([^\W\d_]{3,})")
 _MIN_WITNESSES = 2
 
 
@@ -52,6 +58,8 @@ def mend_controls(text: str) -> Mended:
 
 def mend_double_spaces(line: str) -> Mended:
     """Make two or three spaces one in a line of running prose; columns set with spaces stay as they are."""
+    if "  " not in line:
+        return line, 0
     words = line.split()
     lower = sum(word[0].islower() for word in words)
     if len(words) < _MIN_PROSE_WORDS or lower * 2 < len(words) or _WIDE_GAP.search(line):
@@ -66,19 +74,13 @@ class Vocabulary:
         self.words: Counter[str] = Counter()
         self.hyphenated: Counter[str] = Counter()
         self.glued: Counter[str] = Counter()
+        self.starters: Counter[str] = Counter()
         for lines in pages:
-            after_cut = False
-            for line in lines:
-                body = line.rstrip()
-                if after_cut:
-                    body = _TAIL.sub("", body, count=1)
-                after_cut = bool(_HEAD.search(body))
-                self._count(_HEAD.sub("", body) if after_cut else body)
-
-    def _count(self, line: str) -> None:
-        self.words.update(match.group().casefold() for match in _WORD.finditer(line))
-        self.hyphenated.update(_squeezed(match.group()) for match in _HYPHENATED.finditer(line))
-        self.glued.update(match.group().casefold() for match in _GLUED.finditer(line))
+            text = "\n".join(_without_cut_words(lines)).casefold()
+            self.words.update(_WORD.findall(text))
+            self.hyphenated.update(map(_squeezed, _HYPHENATED.findall(text)))
+            self.glued.update(_ANY_GLUED.findall(text))
+            self.starters.update(_STARTER.findall(text))
 
     def joins(self, head: str, tail: str) -> bool:
         """Whether the document writes the two parts as one word elsewhere, and not more often with a hyphen."""
@@ -86,30 +88,42 @@ class Vocabulary:
         return self.words[word] > 0 and self.words[word] >= self.hyphenated[word]
 
     def parts(self, before: str, after: str) -> bool:
-        """Whether ``before.After`` is two words of the document with a space lost, and no name like ``Node.Js``."""
-        glued = f"{before}{after}".casefold()
-        words = (before.rstrip(".,;").casefold(), after.casefold())
-        return self.glued[glued] == 1 and all(self.words[word] > _MIN_WITNESSES for word in words)
+        """Whether ``ended.The`` is two words of the document with a space lost, and no name like ``Node.Js``.
+
+        It occurs once; both words occur twice or more besides; what follows a full stop opens a sentence elsewhere.
+        """
+        head, tail = before[:-1].casefold(), after.casefold()
+        if self.glued[f"{before}{after}".casefold()] != 1 or min(self.words[head], self.words[tail]) <= _MIN_WITNESSES:
+            return False
+        return before[-1] != "." or (before[:-1].islower() and after.istitle() and self.starters[tail] > 0)
+
+
+def _without_cut_words(lines: Sequence[str]) -> Iterator[str]:
+    after_cut = False
+    for line in lines:
+        body = line.rstrip()
+        if after_cut:
+            body = _TAIL.sub("", body, count=1)
+        after_cut = body.endswith(_HYPHENS) and bool(_HEAD.search(body))
+        yield _HEAD.sub("", body) if after_cut else body
 
 
 def _squeezed(word: str) -> str:
-    return re.sub("[-‐]", "", word).casefold()
+    return word.replace("-", "").replace("‐", "")
 
 
 def mend_missing_spaces(line: str, vocabulary: Vocabulary) -> Mended:
-    """Part ``ended.The`` where both words stand elsewhere in the document, more than once, and this form does not."""
+    """Part ``ended.The`` and ``law,which`` on the evidence of :meth:`Vocabulary.parts`."""
     count = 0
 
     def part(match: re.Match[str]) -> str:
         nonlocal count
-        before, after = match.groups()
-        starts_sentence = before[-1] != "." or (before[-2].islower() and after[0].isupper())
-        if not starts_sentence or not vocabulary.parts(before, after):
+        if not vocabulary.parts(match[1], match[2]):
             return match.group()
         count += 1
-        return f"{before} {after}"
+        return f"{match[1]} {match[2]}"
 
-    return _GLUED.sub(part, line), count
+    return (_GLUED.sub(part, line), count) if vocabulary.glued else (line, 0)
 
 
 def join_hyphenated(upper: str, lower: str, vocabulary: Vocabulary) -> tuple[str, str] | None:
@@ -118,6 +132,8 @@ def join_hyphenated(upper: str, lower: str, vocabulary: Vocabulary) -> tuple[str
     ``("the compre-", "hensive plan")`` -> ``("the comprehensive", "plan")`` where the document has "comprehensive"
     elsewhere: the line's end moves behind the word.
     """
+    if not upper.endswith(_HYPHENS):
+        return None
     head, tail = _HEAD.search(upper), _TAIL.match(lower)
     if not head or not tail or not vocabulary.joins(head[1], tail[1]):
         return None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cyberqa.documents.pdf.layout import paragraphs
 from cyberqa.documents.pdf.lines import MARK, PageText, TextLine
 from cyberqa.documents.reading import Reading
-from cyberqa.documents.structure import BULLET, Line, find_blocks
+from cyberqa.documents.structure import BULLET, Line, find_blocks, fold
 from cyberqa.types import BlockKind, Page, Repair, Span
 
 PAGE_BREAK = "\n\f"
@@ -36,6 +36,7 @@ def compose(
     groups: list[list[Line]] = []
     decided: dict[int, Decision] = {}
     start = 0
+    typeset = _has_typeset_headings(pages)
     for number, page in enumerate(pages, 1):
         if parts:
             parts.append(PAGE_BREAK)
@@ -51,7 +52,7 @@ def compose(
                 marks += _marks(line, start)
                 parts.append(_shown(line))
                 start += len(parts[-1])
-            decision = _decision(group, is_first=not groups and has_title)
+            decision = _decision(group, listed, keep=typeset or (has_title and not groups))
             if decision:
                 decided[len(groups)] = decision
             groups.append(lines)
@@ -87,11 +88,19 @@ def _marks(line: TextLine, start: int) -> list[Span]:
     ]
 
 
-def _decision(group: Sequence[TextLine], is_first: bool) -> Decision | None:
-    """Return what is known of a group; single lines of the body may yet be headings by their number."""
+_MIN_TYPESET = 3
+
+
+def _has_typeset_headings(pages: Sequence[PageText]) -> bool:
+    """Whether headings are told by type: then a numbered line in the body's type is none."""
+    return sum(line.level > 0 and line.starts for page in pages for line in page.lines) >= _MIN_TYPESET
+
+
+def _decision(group: Sequence[TextLine], listed: set[str], keep: bool) -> Decision | None:
+    """Return what is known of a group; unless ``keep``, a single line may yet be a heading by its number."""
     if group[0].kind is not None:
         return group[0].kind, group[0].level
     text = group[0].plain
-    if _SUPERSCRIPT.match(text) or (len(group) == 1 and not is_first):
+    if _SUPERSCRIPT.match(text) or (len(group) == 1 and (not keep or fold(text) in listed)):
         return None
     return (BlockKind.LIST if BULLET.match(text) else BlockKind.PARAGRAPH), 0

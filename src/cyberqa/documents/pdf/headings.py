@@ -84,7 +84,7 @@ def mark_bookmarks(pages: Sequence[PageText], bookmarks: Sequence[Bookmark]) -> 
     shift = _root_levels(bookmarks)
     for bookmark in bookmarks:
         if bookmark.page < len(pages):
-            found = _named_lines(free_lines(pages[bookmark.page]), _without_number(fold(bookmark.title)))
+            found = _named_lines(free_lines(pages[bookmark.page]), _squeezed(bookmark.title))
             _claim(found, min(max(1, bookmark.level - shift), _MAX_LEVEL))
 
 
@@ -96,18 +96,20 @@ def _root_levels(bookmarks: Sequence[Bookmark]) -> int:
 def _named_lines(lines: Sequence[TextLine], title: str) -> list[TextLine]:
     """Return the lines, up to four in a row and of one size, that read like the title, but for its number."""
     best: list[TextLine] = []
-    for first in range(len(lines)):
-        for stop in range(first + 1, min(first + _MAX_LINES, len(lines)) + 1):
-            group = list(lines[first:stop])
-            if group[-1].size != group[0].size:
+    for first in range(len(lines) if title else 0):
+        read = ""
+        for stop in range(first, min(first + _MAX_LINES, len(lines))):
+            read = f"{read} {lines[stop].plain}"
+            if lines[stop].size != lines[first].size or not title.startswith(_squeezed(read)):
                 break
-            if title and _without_number(fold(" ".join(line.plain for line in group))) == title:
-                best = max(best, group, key=lambda lines: lines[0].size if lines else 0.0)
+            if _squeezed(read) == title and lines[first].size > (best[0].size if best else -1):
+                best = list(lines[first : stop + 1])
     return best
 
 
-def _without_number(folded: str) -> str:
-    return _PREFIX.sub("", folded, count=1)
+def _squeezed(title: str) -> str:
+    """Return a title as its lines on the page are compared: without number, spaces and hyphens at line ends."""
+    return _PREFIX.sub("", fold(title), count=1).replace(" ", "")
 
 
 def _claim(lines: Sequence[TextLine], level: int) -> None:

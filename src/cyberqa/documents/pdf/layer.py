@@ -8,11 +8,14 @@ _MAX_GARBLED = 0.05
 """Share of a page's tokens. A stray bullet or symbol is less; a font without a map leaves a third and more."""
 
 _GLYPH_NAMES = re.compile(r"(?:/i\d{1,5}|/\d{1,5}(?=/)|/g\d{1,5}|/G\d{2,5}|\(cid:\d+\))(?:[/(]?[\w:)]*)*$")
+_SUSPECT = re.compile(r"[^\t\n\x20-\x7e\xa0-\u2fff\u3000-\ud7ff\uf900-\ufdcf\ufdf0-\uffef]|/[iIgG\d]|\(cid:")
 _NOT_TEXT = ("Cc", "Co", "Cn", "Cs")
 
 
 def is_readable(text: str) -> bool:
     """Whether at most one token in twenty is control characters, private-use characters or glyph names."""
+    if not _SUSPECT.search(text):
+        return True
     tokens = text.split()
     return sum(map(_is_garbled, tokens)) <= _MAX_GARBLED * len(tokens)
 

@@ -18,7 +18,9 @@ _EDGE = 0.12  # of a page's height: where headers and footers stand
 _MAX_EDGE_LINES = 3
 _SAME_HEIGHT = 2.0  # points
 _SMALL = 0.93  # of the body's size: footnotes are set at 75 to 90 %
+_APART = 2.5  # of a line's size: notes follow each other more closely
 _SEPARATED = 1.5  # of a line's size, between baselines: 1.2 is usual
+_OUTER_NUMBER = re.compile(r"^\d{1,4}\b|\b\d{1,4}$")
 _ROMAN = re.compile(r"\b[ivxlc]+\b")
 _LABEL = re.compile(rf"{MARK}\d+{MARK}|[⁰¹²³⁴⁵⁶⁷⁸⁹]+|\d{{1,3}}[.)]?\s+[^\W\d]|[*†‡§]+\s*\w|\[\d{{1,3}}\]\s")
 _ENDED = re.compile(rf"[.!?:;…][\"”’»)]*(?:{MARK}\d+{MARK})?$")
@@ -59,19 +61,21 @@ def free_lines(page: PageText) -> list[TextLine]:
 def mark_running(pages: Sequence[PageText]) -> None:
     """Claim headers and footers: what returns on three pages or more, numbers aside, at the same height of an edge.
 
-    Also a line whose text changes, but that stands where most pages have one, apart from the text and smaller.
+    Also a line whose text changes, but that stands where most pages have one, apart from the text and smaller; and the
+    outermost line where its number counts with the pages.
     """
     body = body_style(pages)
     edges = [_edge_lines(page) for page in pages]
     repeats = Counter(key for edge in edges for key in {_key(line) for line in edge})
     slots = Counter(slot for page in pages for slot in {_slot(x) for x in _apart(page, body)})
+    counting = _counting_lines(pages)
     for page in pages:
         apart = {id(line) for line in _apart(page, body)}
         for side in _sides(page):
             for line in side:
                 known = repeats[_key(line)] >= _MIN_REPEATS
                 usual = id(line) in apart and slots[_slot(line)] >= max(_MIN_REPEATS, len(pages) / 2)
-                if not known and not usual:
+                if not known and not usual and id(line) not in counting:
                     break  # what stands further in is no header if this is none
                 line.kind, line.starts = BlockKind.RUNNING, True
 
@@ -83,6 +87,16 @@ def _sides(page: PageText) -> tuple[list[TextLine], list[TextLine]]:
     upper = [line for line in reversed(ordered) if line.base > page.top - depth]
     lower = [line for line in ordered if line.base < page.bottom + depth]
     return upper[:_MAX_EDGE_LINES], lower[:_MAX_EDGE_LINES]
+
+
+def _counting_lines(pages: Sequence[PageText]) -> set[int]:
+    """Return the outermost lines that open or end with a number, at the same distance from the page's on three pages."""
+    found: defaultdict[tuple[bool, int], list[int]] = defaultdict(list)
+    for index, page in enumerate(pages):
+        for is_upper, side in zip((True, False), _sides(page), strict=True):
+            for number in {int(n) for n in _OUTER_NUMBER.findall(side[0].plain)} if side else ():
+                found[is_upper, number - index].append(id(side[0]))
+    return {line for lines in found.values() if len(lines) >= _MIN_REPEATS for line in lines}
 
 
 def _edge_lines(page: PageText) -> list[TextLine]:
@@ -151,8 +165,10 @@ def _small_runs(page: PageText, body: Style) -> Iterator[list[TextLine]]:
         if line.kind is BlockKind.RUNNING:
             continue
         if line.kind is None and 0 < line.size <= body.size * _SMALL:
-            if run and line.base > run[-1].base + 1:  # another column
-                yield run
+            drop = run[-1].base - line.base if run else 0.0
+            if drop < -1 or drop > _APART * line.size:  # another column, or another thing
+                if run:
+                    yield run
                 run = []
             run.append(line)
         elif run:

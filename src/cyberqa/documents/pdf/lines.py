@@ -4,7 +4,7 @@ import ctypes
 import re
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,10 +24,11 @@ _MAX_MARK_DIGITS = 3
 _DIGITS = re.compile(r"\d+")
 _HEAVY = re.compile(rb"bold|black|heavy|semibold|demi", re.IGNORECASE)
 _HEAVY_WEIGHT = 650  # pdfium guesses a weight from the stems: 400 to 550 for upright faces, over 700 for bold ones
-_SAMPLES = 7  # characters of a line whose size is asked for: each question to pdfium costs a microsecond
+_SAMPLES = 5  # characters of a line whose size is asked for: each question to pdfium costs a microsecond
 _SWALLOWED = "\x02"
 _SOFT_HYPHEN = "\xad"
-_LINE_ENDS = ("\r", "\n", "\f")
+_LINE_ENDS = ("\r", "\n", "\f", _SWALLOWED)
+_SPECIAL = re.compile("[\\0\\r\\n\\f\\x02\xad]")
 _LAST_CODE_POINT = 0x10FFFF
 
 
@@ -77,9 +78,9 @@ class _Piece:
     indices: list[int]
     is_row: bool = False
 
-    def add(self, char: str, index: int) -> None:
-        self.text += char
-        self.indices.append(index)
+    def add(self, text: str, indices: Iterable[int]) -> None:
+        self.text += text
+        self.indices.extend(indices)
 
 
 class _Glyphs:
@@ -96,9 +97,11 @@ class _Glyphs:
         self._name = ctypes.create_string_buffer(128)
         self._flags = ctypes.c_int()
 
-    def codes(self) -> list[int]:
+    def text(self) -> str:
+        """Return one code point a character, so that a position in it is pdfium's number of the character."""
         get = self._raw.FPDFText_GetUnicode
-        return [get(self._page, index) for index in range(self._raw.FPDFText_CountChars(self._page))]
+        codes = [get(self._page, index) for index in range(self._raw.FPDFText_CountChars(self._page))]
+        return "".join(chr(code) if code <= _LAST_CODE_POINT else "\0" for code in codes)
 
     def size(self, index: int) -> float:
         size = float(self._raw.FPDFText_GetFontSize(self._page, index))
@@ -173,9 +176,9 @@ def _in_rows(pieces: Sequence[_Piece], grid: Grid, glyphs: _Glyphs) -> list[_Pie
             if cell is not None:
                 target = cells.setdefault(cell, _Piece("", [], True))
                 if cell not in seen and target.text:
-                    target.add(" ", index)  # the cell's next line
+                    target.add(" ", [index])  # the cell's next line
                 seen.add(cell)
-            target.add(char, index)
+            target.add(char, [index])
         if seen and position is None:
             position = len(others)
         if not seen or outside.text.strip():
@@ -230,23 +233,21 @@ def _split(glyphs: _Glyphs, fixed: Counter[str]) -> list[_Piece]:
 
     A soft hyphen that leaves ink is a hyphen: fonts that draw both with one glyph name it so. Others are dropped.
     """
-    lines = [_Piece("", [])]
-    for index, code in enumerate(glyphs.codes()):
-        char = "" if code == 0 or code > _LAST_CODE_POINT else chr(code)
-        if char in _LINE_ENDS:
-            lines.append(_Piece("", []))
-            continue
+    text = glyphs.text()
+    pieces = [_Piece("", [])]
+    done = 0
+    for match in _SPECIAL.finditer(text):
+        index, char = match.start(), match.group()
+        pieces[-1].add(text[done:index], range(done, index))
+        done = match.end()
+        if char == _SWALLOWED or (char == _SOFT_HYPHEN and glyphs.has_ink(index)):
+            pieces[-1].add("-", [index])
         if char in (_SWALLOWED, _SOFT_HYPHEN):
             fixed[repairs.CONTROL if char == _SWALLOWED else repairs.SOFT_HYPHEN] += 1
-            follows_end = char == _SWALLOWED
-            char = "-" if follows_end or glyphs.has_ink(index) else ""
-        else:
-            follows_end = False
-        if char:
-            lines[-1].add(char, index)
-        if follows_end:
-            lines.append(_Piece("", []))
-    return [line for line in lines if line.text]
+        if char in _LINE_ENDS:
+            pieces.append(_Piece("", []))
+    pieces[-1].add(text[done:], range(done, len(text)))
+    return [piece for piece in pieces if piece.text]
 
 
 def _read_line(piece: _Piece, glyphs: _Glyphs) -> TextLine | None:

@@ -18,6 +18,8 @@ _CHARACTERS = (
 def mend_characters(pages: Sequence[PageText]) -> None:
     """Mend what can be told from the character alone: ligatures, soft hyphens, control characters."""
     for page in pages:
+        if not repairs.MENDABLE.search(page.text):
+            continue
         for line in page.lines:
             for kind, mend in _CHARACTERS:
                 line.text, count = mend(line.text)
