@@ -64,7 +64,8 @@ def mend_double_spaces(line: str) -> Mended:
     lower = sum(word[0].islower() for word in words)
     if len(words) < _MIN_PROSE_WORDS or lower * 2 < len(words) or _WIDE_GAP.search(line):
         return line, 0
-    return _SPACES.subn(" ", line)
+    mended, count = _SPACES.subn(" ", line)
+    return (mended, count) if count * 2 <= len(words) else (line, 0)
 
 
 class Vocabulary:

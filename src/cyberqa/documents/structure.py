@@ -122,11 +122,9 @@ def find_blocks(
 
 def heading_text(text: str, block: Block) -> str:
     """Return a heading as it is shown in a section trail: one line, without marks."""
-    first = next(
-        (line.text for line in iter_lines(text, block.span.start, block.span.end) if not _UNDERLINE.match(line.text)),
-        "",
-    )
-    return " ".join(first.strip("#").replace("**", "").split())
+    lines = (line.text for line in iter_lines(text, block.span.start, block.span.end))
+    words = " ".join(line for line in lines if not _UNDERLINE.match(line))
+    return " ".join(words.strip("#").replace("**", "").split())
 
 
 def _paragraphs(lines: Iterable[Line]) -> list[list[Line]]:
@@ -255,7 +253,7 @@ def _heading_level(
         return len(marked[1])
     numbered = NUMBERED.match(text)
     listed = fold(text) in titles
-    if numbered and _looks_like_heading(numbered[2]):
+    if numbered and looks_like_heading(numbered[2]):
         number = tuple(int(part) for part in numbered[1].split("."))
         if listed or (numbering.continues(number) and not _is_sibling(number, following)):
             numbering.last = max(numbering.last, number)
@@ -264,7 +262,8 @@ def _heading_level(
     return 1 if listed and len(text) <= MAX_HEADING_CHARS else None
 
 
-def _looks_like_heading(title: str) -> bool:
+def looks_like_heading(title: str) -> bool:
+    """Whether what follows a number could be a heading's words: short, no sentence, not in lower case."""
     return (
         len(title) <= MAX_HEADING_CHARS
         and not title.endswith(SENTENCE_END)

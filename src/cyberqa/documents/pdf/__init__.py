@@ -1,8 +1,8 @@
 """PDF: pypdfium2 gives the text, page by page; pypdf the metadata, labels and bookmarks, and a second opinion.
 
 pypdfium2 was measured twelve times faster than pypdf on 969 pages of real filings, and truer to the page. A PDF has no
-paragraphs or headings, only characters at places: `layout` and `headings` find them by geometry and type. docs/reading.md
-describes the rules, the repairs and their limits.
+paragraphs or headings, only characters at places: `layout` and `headings` find them by geometry and type.
+docs/reading.md describes the rules, the repairs and their limits.
 """
 
 from collections.abc import Sequence

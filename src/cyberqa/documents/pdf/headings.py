@@ -1,4 +1,4 @@
-"""Headings of a PDF: from its bookmarks, its table of contents, and from type that is larger or bolder than the body's."""
+"""Headings of a PDF: from its bookmarks, its table of contents, and type that is larger or bolder than the body's."""
 
 import re
 from collections import Counter
@@ -25,7 +25,7 @@ _TITLE_LARGER = 1.25
 _MAX_LINES = 4
 _MAX_LEVEL = 6
 _NUMBER = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+\S")
-_PREFIX = re.compile(r"(?:(?:chapter|section|part|annex|appendix)\s+)?(?:\d{1,2}(?: \d{1,2})*|[ivx]{1,5}|[a-z])\s+")
+_PREFIX = re.compile(r"^(?:(?:chapter|section|part|annex|appendix)\s+)?(?:\d{1,2}(?: \d{1,2})*|[ivx]{1,5}|[a-z])\s+")
 _BARE_ENTRY = re.compile(r"(\S.*\S)\s+(?:\d{1,4}|[ivxlc]{1,6})$")
 _LEADERS = re.compile(r"(?:[.·…]\s*){3,}(?:\d{1,4}|[ivxlc]{1,6})$")
 _MAX_WRAPPED = 2  # lines of one entry before the line with its page

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 _MAX_GARBLED = 0.05
 """Share of a page's tokens. A stray bullet or symbol is less; a font without a map leaves a third and more."""
 
-_GLYPH_NAMES = re.compile(r"(?:/i\d{1,5}|/\d{1,5}(?=/)|/g\d{1,5}|/G\d{2,5}|\(cid:\d+\))(?:[/(]?[\w:)]*)*$")
-_SUSPECT = re.compile(r"[^\t\n\x20-\x7e\xa0-\u2fff\u3000-\ud7ff\uf900-\ufdcf\ufdf0-\uffef]|/[iIgG\d]|\(cid:")
+_GLYPH_NAMES = re.compile(r"(?:/\d{1,5})*(?:/[ig]\d{1,5}|/G\d{2,5}|\(cid:\d+\))")
+_SUSPECT = re.compile(r"[^\t\n\x20-\x7e\xa0-\u2fff\u3000-\ud7ff\uf900-\ufdcf\ufdf0-\uffef]|/[igG]\d|\(cid:")
 _NOT_TEXT = ("Cc", "Co", "Cn", "Cs")
 
 

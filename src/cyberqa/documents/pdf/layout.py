@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from cyberqa.documents.pdf.lines import MARK, PageText, TextLine
-from cyberqa.documents.structure import BULLET
+from cyberqa.documents.structure import BULLET, NUMBERED, looks_like_heading
 from cyberqa.types import BlockKind
 
 _MIN_REPEATS = 3
@@ -24,7 +24,6 @@ _OUTER_NUMBER = re.compile(r"^\d{1,4}\b|\b\d{1,4}$")
 _ROMAN = re.compile(r"\b[ivxlc]+\b")
 _LABEL = re.compile(rf"{MARK}\d+{MARK}|[⁰¹²³⁴⁵⁶⁷⁸⁹]+|\d{{1,3}}[.)]?\s+[^\W\d]|[*†‡§]+\s*\w|\[\d{{1,3}}\]\s")
 _ENDED = re.compile(rf"[.!?:;…][\"”’»)]*(?:{MARK}\d+{MARK})?$")
-_DASH = re.compile(r"[-–*+]\s")
 _BULLET_SIGN = re.compile(r"[•▪●◦‣\uf0b7\uf0a7]\s")
 
 _PITCH = 1.22  # of the usual distance between baselines: more parts paragraphs
@@ -90,7 +89,7 @@ def _sides(page: PageText) -> tuple[list[TextLine], list[TextLine]]:
 
 
 def _counting_lines(pages: Sequence[PageText]) -> set[int]:
-    """Return the outermost lines that open or end with a number, at the same distance from the page's on three pages."""
+    """Return the outermost lines with a number at an end that is as far from the page's on three pages."""
     found: defaultdict[tuple[bool, int], list[int]] = defaultdict(list)
     for index, page in enumerate(pages):
         for is_upper, side in zip((True, False), _sides(page), strict=True):
@@ -222,7 +221,7 @@ def _column_ends(lines: Sequence[TextLine]) -> dict[int, float]:
     for line in lines:
         key = round(line.left)
         if key not in ends:
-            rights = sorted(o.right for o in lines if abs(o.left - line.left) < 3 * line.size and o.size == line.size)
+            rights = sorted(o.right for o in lines if abs(o.left - line.left) <= 3 * line.size and o.size == line.size)
             ends[key] = rights[len(rights) * 3 // 4]
     return ends
 
@@ -238,7 +237,7 @@ def _starts(above: TextLine, line: TextLine, pitch: dict[float, float], columns:
         return False
     if drop > _PITCH * pitch.get(line.size, 1.2 * line.size) or _fits(above, line, columns, ended):
         return True
-    if _BULLET_SIGN.match(line.text) or (ended and BULLET.match(line.text)):
+    if _BULLET_SIGN.match(line.text) or (ended and (BULLET.match(line.text) or looks_numbered(line))):
         return True
     indent = _INDENT * line.size
     if line.left > above.left + indent:
@@ -253,7 +252,13 @@ def _fits(above: TextLine, line: TextLine, columns: dict[int, float], ended: boo
     slack = right - above.right
     if slack < first * (line.right - line.left) / max(1, len(line.plain)):
         return False
-    return ended or slack > _SLACK * (right - above.left)
+    return ended or looks_numbered(above) or slack > _SLACK * (right - above.left)
+
+
+def looks_numbered(line: TextLine) -> bool:
+    """Whether a line reads like a numbered heading."""
+    numbered = NUMBERED.match(line.plain)
+    return bool(numbered and looks_like_heading(numbered[2]))
 
 
 def paragraphs(page: PageText) -> list[list[TextLine]]:
@@ -266,8 +271,3 @@ def paragraphs(page: PageText) -> list[list[TextLine]]:
         else:
             groups[-1].append(line)
     return groups
-
-
-def is_dash(text: str) -> bool:
-    """Whether a line opens with a sign that also stands inside sentences."""
-    return bool(_DASH.match(text))

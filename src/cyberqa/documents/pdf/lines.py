@@ -1,6 +1,5 @@
 """The lines of a page as pdfium finds them: characters, where they stand, and how large and heavy they are."""
 
-import ctypes
 import re
 import statistics
 from collections import Counter
@@ -9,27 +8,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cyberqa.documents import repairs
+from cyberqa.documents.pdf.glyphs import SMALLER, Glyphs
 from cyberqa.documents.pdf.tables import Grid, find_grids
 from cyberqa.types import BlockKind
 
 MARK = "\ufdd0"
 """Stands on both sides of a footnote's mark while a page is read; a noncharacter, so no text has one of its own."""
 
-_SMALLER = 0.8  # a mark is set at 50 to 75 % of the size of its line,
-_HIGHER = 0.1  # and raised by a third of it
 _MAX_RISE = 0.6  # of the size of the line
 _SPACE = 0.15  # a space is a quarter of the size, less where a line is justified
 _TOUCHING = 0.6  # what stands further off is another column
 _MAX_MARK_DIGITS = 3
 _DIGITS = re.compile(r"\d+")
-_HEAVY = re.compile(rb"bold|black|heavy|semibold|demi", re.IGNORECASE)
-_HEAVY_WEIGHT = 650  # pdfium guesses a weight from the stems: 400 to 550 for upright faces, over 700 for bold ones
 _SAMPLES = 5  # characters of a line whose size is asked for: each question to pdfium costs a microsecond
 _SWALLOWED = "\x02"
 _SOFT_HYPHEN = "\xad"
 _LINE_ENDS = ("\r", "\n", "\f", _SWALLOWED)
 _SPECIAL = re.compile("[\\0\\r\\n\\f\\x02\xad]")
-_LAST_CODE_POINT = 0x10FFFF
 
 
 @dataclass(slots=True)
@@ -83,61 +78,6 @@ class _Piece:
         self.indices.extend(indices)
 
 
-class _Glyphs:
-    """Asks pdfium about single characters of a page."""
-
-    def __init__(self, textpage: Any) -> None:
-        import pypdfium2.raw as raw
-
-        self._raw = raw
-        self._page = textpage.raw
-        self._matrix = raw.FS_MATRIX()
-        self._box = raw.FS_RECTF()
-        self._x, self._y = ctypes.c_double(), ctypes.c_double()
-        self._name = ctypes.create_string_buffer(128)
-        self._flags = ctypes.c_int()
-
-    def text(self) -> str:
-        """Return one code point a character, so that a position in it is pdfium's number of the character."""
-        get = self._raw.FPDFText_GetUnicode
-        codes = [get(self._page, index) for index in range(self._raw.FPDFText_CountChars(self._page))]
-        return "".join(chr(code) if code <= _LAST_CODE_POINT else "\0" for code in codes)
-
-    def size(self, index: int) -> float:
-        size = float(self._raw.FPDFText_GetFontSize(self._page, index))
-        if self._raw.FPDFText_GetMatrix(self._page, index, self._matrix):  # many programs write size 1 and scale it
-            size *= (self._matrix.c**2 + self._matrix.d**2) ** 0.5
-        return size
-
-    def is_bold(self, index: int) -> bool:
-        length = self._raw.FPDFText_GetFontInfo(self._page, index, self._name, len(self._name), self._flags)
-        if length and _HEAVY.search(self._name.value):
-            return True
-        return bool(self._raw.FPDFText_GetFontWeight(self._page, index) >= _HEAVY_WEIGHT)
-
-    def base(self, index: int) -> float:
-        self._raw.FPDFText_GetCharOrigin(self._page, index, self._x, self._y)
-        return self._y.value
-
-    def sides(self, index: int) -> tuple[float, float]:
-        """Return where a character starts and ends on its line."""
-        self._raw.FPDFText_GetLooseCharBox(self._page, index, self._box)
-        return self._box.left, self._box.right
-
-    def centre(self, index: int) -> tuple[float, float]:
-        self._raw.FPDFText_GetLooseCharBox(self._page, index, self._box)
-        return (self._box.left + self._box.right) / 2, (self._box.bottom + self._box.top) / 2
-
-    def is_raised(self, index: int, size: float, base: float) -> bool:
-        """Whether a character is set smaller and higher than its line."""
-        return self.size(index) < _SMALLER * size and self.base(index) > base + _HIGHER * size
-
-    def has_ink(self, index: int) -> bool:
-        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-        self._raw.FPDFText_GetCharBox(self._page, index, left, right, bottom, top)
-        return right.value - left.value > 0.01 and top.value - bottom.value > 0.01
-
-
 def read_lines(page: Any) -> PageText:
     """Return the lines of a pypdfium2 page; lines wholly outside what a viewer shows are left out.
 
@@ -147,20 +87,18 @@ def read_lines(page: Any) -> PageText:
     textpage = page.get_textpage()
     fixed: Counter[str] = Counter()
     try:
-        glyphs = _Glyphs(textpage)
+        glyphs = Glyphs(textpage)
         pieces = _split(glyphs, fixed)
         for grid in find_grids(page):
             pieces = _in_rows(pieces, grid, glyphs)
         found = [_read_line(piece, glyphs) for piece in pieces]
     finally:
         textpage.close()
-    lines = [
-        line for line in found if line and line.right > left and line.left < right and bottom <= line.base <= top
-    ]
+    lines = [line for line in found if line and line.right > left and line.left < right and bottom <= line.base <= top]
     return PageText(_joined(lines), bottom, top, fixed)
 
 
-def _in_rows(pieces: Sequence[_Piece], grid: Grid, glyphs: _Glyphs) -> list[_Piece]:
+def _in_rows(pieces: Sequence[_Piece], grid: Grid, glyphs: Glyphs) -> list[_Piece]:
     """Gather the characters inside a grid into its rows; what stands outside keeps its order."""
     cells: dict[tuple[int, int], _Piece] = {}
     others: list[_Piece] = []
@@ -175,7 +113,7 @@ def _in_rows(pieces: Sequence[_Piece], grid: Grid, glyphs: _Glyphs) -> list[_Pie
             target = outside
             if cell is not None:
                 target = cells.setdefault(cell, _Piece("", [], True))
-                if cell not in seen and target.text:
+                if cell not in seen and target.text and not target.text[-1].isspace():
                     target.add(" ", [index])  # the cell's next line
                 seen.add(cell)
             target.add(char, [index])
@@ -214,7 +152,7 @@ def _joined(pieces: Sequence[TextLine]) -> list[TextLine]:
             lines.append(piece)
             continue
         text = piece.text
-        if piece.size < _SMALLER * before.size and _DIGITS.fullmatch(text) and piece.base > before.base:
+        if piece.size < SMALLER * before.size and _DIGITS.fullmatch(text) and piece.base > before.base:
             text = f"{MARK}{text}{MARK}"
         space = " " if piece.left - before.right > _SPACE * before.size else ""
         before.text += space + text
@@ -228,7 +166,7 @@ def _continues(before: TextLine, piece: TextLine) -> bool:
     return -_SPACE * before.size < gap < _TOUCHING * before.size and -0.1 < rise / before.size < _MAX_RISE
 
 
-def _split(glyphs: _Glyphs, fixed: Counter[str]) -> list[_Piece]:
+def _split(glyphs: Glyphs, fixed: Counter[str]) -> list[_Piece]:
     """Divide the characters at line ends; U+0002 stands for a hyphen at a line's end and swallows that end.
 
     A soft hyphen that leaves ink is a hyphen: fonts that draw both with one glyph name it so. Others are dropped.
@@ -250,7 +188,7 @@ def _split(glyphs: _Glyphs, fixed: Counter[str]) -> list[_Piece]:
     return [piece for piece in pieces if piece.text]
 
 
-def _read_line(piece: _Piece, glyphs: _Glyphs) -> TextLine | None:
+def _read_line(piece: _Piece, glyphs: Glyphs) -> TextLine | None:
     visible = [index for index, char in zip(piece.indices, piece.text, strict=True) if not char.isspace()]
     if not visible:
         return None
@@ -270,7 +208,7 @@ def _read_line(piece: _Piece, glyphs: _Glyphs) -> TextLine | None:
     )
 
 
-def _fence_marks(piece: _Piece, glyphs: _Glyphs, size: float, base: float) -> str:
+def _fence_marks(piece: _Piece, glyphs: Glyphs, size: float, base: float) -> str:
     """Put MARK around digits that are set smaller and higher than their line: they are a footnote's number."""
     parts, done = [], 0
     for match in _DIGITS.finditer(piece.text):
