@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from cyberqa.documents.pdf import headings, layer, layout, mending
 from cyberqa.documents.pdf.composing import PAGE_BREAK, compose
+from cyberqa.documents.pdf.glyphs import MARK
 from cyberqa.documents.pdf.lines import PageText, TextLine, read_lines
 from cyberqa.documents.pdf.second import MIN_AGREEMENT, SecondReader, agreement, compared_pages
 from cyberqa.documents.reading import Reading
@@ -102,7 +103,7 @@ def _read_by_second(second: SecondReader, indices: Sequence[int], reason: str) -
 def _plain_page(text: str) -> PageText:
     lines: list[TextLine] = []
     after_blank = False
-    for raw in text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n").split("\n"):
+    for raw in text.replace(MARK, "").replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n").split("\n"):
         if raw.strip():
             lines.append(TextLine(raw.strip(), starts=after_blank))
         after_blank = not raw.strip()

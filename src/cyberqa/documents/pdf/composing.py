@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 
+from cyberqa.documents.pdf.glyphs import MARK
 from cyberqa.documents.pdf.layout import paragraphs
-from cyberqa.documents.pdf.lines import MARK, PageText, TextLine
+from cyberqa.documents.pdf.lines import PageText, TextLine
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.structure import BULLET, Line, find_blocks, fold
 from cyberqa.types import BlockKind, Page, Repair, Span

@@ -4,6 +4,9 @@ import ctypes
 import re
 from typing import Any
 
+MARK = "\ufdd0"
+"""Stands on both sides of a footnote's mark while a page is read; a noncharacter, dropped where a file has one."""
+
 SMALLER = 0.8  # a mark is set at 50 to 75 % of the size of its line,
 _HIGHER = 0.1  # and raised by a third of it
 _HEAVY = re.compile(rb"bold|black|heavy|semibold|demi", re.IGNORECASE)
@@ -29,7 +32,7 @@ class Glyphs:
         """Return one code point a character, so that a position in it is pdfium's number of the character."""
         get = self._raw.FPDFText_GetUnicode
         codes = [get(self._page, index) for index in range(self._raw.FPDFText_CountChars(self._page))]
-        return "".join(chr(code) if code <= _LAST_CODE_POINT else "\0" for code in codes)
+        return "".join(chr(code) if code <= _LAST_CODE_POINT and code != ord(MARK) else "\0" for code in codes)
 
     def size(self, index: int) -> float:
         """Return the size of type, in points as drawn."""

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cyberqa.documents.pdf.lines import MARK, PageText, TextLine
+from cyberqa.documents.pdf.glyphs import MARK
+from cyberqa.documents.pdf.lines import PageText, TextLine
 from cyberqa.documents.structure import BULLET, NUMBERED, looks_like_heading
 from cyberqa.types import BlockKind
 

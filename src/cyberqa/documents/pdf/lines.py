@@ -8,12 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cyberqa.documents import repairs
-from cyberqa.documents.pdf.glyphs import SMALLER, Glyphs
+from cyberqa.documents.pdf.glyphs import MARK, SMALLER, Glyphs
 from cyberqa.documents.pdf.tables import Grid, find_grids
 from cyberqa.types import BlockKind
-
-MARK = "\ufdd0"
-"""Stands on both sides of a footnote's mark while a page is read; a noncharacter, so no text has one of its own."""
 
 _MAX_RISE = 0.6  # of the size of the line
 _SPACE = 0.15  # a space is a quarter of the size, less where a line is justified

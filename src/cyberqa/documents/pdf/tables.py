@@ -13,6 +13,7 @@ _MAX_OBJECTS = 4_000  # a page with more is a map or a chart
 _MAX_SEGMENTS = 64  # of one path: longer ones are drawings
 _NEAR = 3.0  # points: rules are drawn as thin boxes, and meet within their thickness
 _MIN_RULE = 6.0
+_MAX_RULES = 400  # in one direction: comparing them all costs the square
 _MAX_CELLS = 2_000
 _MAX_CELL_CHARS = 800  # more is a page laid out with a table
 _MIN_FILLED = 0.4  # of the cells that a table has; charts have fewer
@@ -77,10 +78,23 @@ def find_grids(page: Any) -> list[Grid]:
             level.append(_Rule((y1 + y2) / 2, min(x1, x2), max(x1, x2)))
         elif abs(x1 - x2) <= 1 and abs(y1 - y2) >= _MIN_RULE:
             upright.append(_Rule((x1 + x2) / 2, min(y1, y2), max(y1, y2)))
-    if len(level) < 3 or len(upright) < 3:
+    level, upright = _merged(level), _merged(upright)
+    if min(len(level), len(upright)) < 3 or max(len(level), len(upright)) > _MAX_RULES:
         return []
     grids = (_grid(*group) for group in _connected(level, upright))
     return [grid for grid in grids if grid]
+
+
+def _merged(rules: Sequence[_Rule]) -> list[_Rule]:
+    """Make one of the pieces that a rule is drawn in, cell by cell."""
+    merged: list[_Rule] = []
+    for rule in sorted(rules, key=lambda rule: (round(rule.at), rule.start)):
+        last = merged[-1] if merged else None
+        if last and round(last.at) == round(rule.at) and rule.start <= last.end + _NEAR:
+            merged[-1] = _Rule(last.at, last.start, max(last.end, rule.end))
+        else:
+            merged.append(rule)
+    return merged
 
 
 def _grid(level: Sequence[_Rule], upright: Sequence[_Rule]) -> Grid | None:
