@@ -1,7 +1,6 @@
 """Files to documents: the canonical text is the file's own, and its parts are recognised."""
 
 import hashlib
-import io
 import os
 import time
 from dataclasses import replace
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import CORPUS, make_pdf
+from conftest import CORPUS
 from cyberqa import corpus
 from cyberqa.documents import load_bytes, read_document
 from cyberqa.documents.structure import find_blocks, heading_text, iter_lines
@@ -273,6 +272,11 @@ def test_footnotes_start_with_a_raised_number_and_keep_their_address():
     assert texts(document, BlockKind.FOOTNOTE) == ["⁴⁷ Available at:\n\n<https://example.org/a>", "⁴⁸ ibid."]
 
 
+def test_a_footnote_takes_no_address_from_the_next_page():
+    document = read("¹ See the report\n\f\nhttps://example.org/a\n\nText.")
+    assert texts(document, BlockKind.FOOTNOTE) == ["¹ See the report"]
+
+
 # --- titles --------------------------------------------------------------------------------------------------
 
 
@@ -281,84 +285,6 @@ def test_title_comes_from_metadata_then_heading_then_first_line_then_name():
     assert read("# Heading\n\nText.", "a.md").title == "Heading"
     assert read("A first line\n\nText here.").title == "A first line"
     assert read("word " * 100, "long-report.txt").title == "long-report"
-
-
-# --- PDF -----------------------------------------------------------------------------------------------------
-
-
-def test_pdf_gives_text_pages_and_title():
-    document = read(
-        make_pdf([["Page one speaks of Tirana."], ["Page two speaks of Skopje."]], title="Two pages"), "a.pdf"
-    )
-    assert document.title == "Two pages"
-    assert [document.text[p.span.start : p.span.end] for p in document.pages] == [
-        "Page one speaks of Tirana.",
-        "Page two speaks of Skopje.",
-    ]
-    assert [p.number for p in document.pages] == [1, 2]
-    assert not document.has_lines
-    assert_blocks_partition(document)
-
-
-def test_pdf_headings_are_found_though_no_blank_line_parts_them():
-    pages = [["1 Start", "Some text stands here.", "1.1 Albania", "It has a team."], ["1.2 Serbia", "It has another."]]
-    document = read(make_pdf(pages), "a.pdf")
-    assert [heading_text(document.text, b) for b in document.blocks if b.kind is BlockKind.HEADING] == [
-        "1 Start",
-        "1.1 Albania",
-        "1.2 Serbia",
-    ]
-
-
-def test_pdf_hyphens_at_line_ends_stay_with_their_line_end():
-    document = read(make_pdf([["It is a well-", "known fact of the com-", "prehensive plan."]]), "a.pdf")
-    assert document.text == "It is a well-\nknown fact of the com-\nprehensive plan."
-
-
-def test_a_footnote_takes_no_address_from_the_next_page():
-    document = read("¹ See the report\n\f\nhttps://example.org/a\n\nText.")
-    assert texts(document, BlockKind.FOOTNOTE) == ["¹ See the report"]
-
-
-def test_pdf_titles_that_programs_make_up_are_no_titles():
-    assert (
-        read(make_pdf([["Port report", "The harbour was closed."]], title="untitled"), "a.pdf").title == "Port report"
-    )
-
-
-def encrypted(password: str) -> bytes:
-    from pypdf import PdfReader, PdfWriter
-
-    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(make_pdf([["A locked page of text."]]))))
-    writer.encrypt(user_password=password, owner_password="owner", algorithm="AES-256")
-    buffer = io.BytesIO()
-    writer.write(buffer)
-    return buffer.getvalue()
-
-
-def test_pdf_encrypted_with_an_empty_password_is_read():
-    assert "A locked page of text." in read(encrypted(""), "a.pdf").text
-
-
-def test_pdf_encrypted_with_another_password_is_refused_with_the_reason():
-    with pytest.raises(DocumentError, match="password"):
-        read(encrypted("secret"), "a.pdf")
-
-
-def test_pdf_without_text_is_refused_with_advice():
-    with pytest.raises(DocumentError, match="OCR"):
-        read(make_pdf([[], []]), "scan.pdf")
-
-
-def test_pdf_page_labels_are_read():
-    from pypdf import PdfReader, PdfWriter
-
-    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(make_pdf([["Preface text."], ["Body text."]]))))
-    writer.set_page_label(0, 0, style="/r")
-    writer.set_page_label(1, 1, style="/D", start=1)
-    buffer = io.BytesIO()
-    writer.write(buffer)
-    assert [p.label for p in read(buffer.getvalue(), "a.pdf").pages] == ["i", "1"]
 
 
 # --- Markdown ------------------------------------------------------------------------------------------------

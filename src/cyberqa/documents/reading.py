@@ -9,15 +9,15 @@ from cyberqa.types import Block, Metadata, Page, Repair, Span
 class Reading:
     """The canonical text of a file, divided; ``metadata`` is what the file says of itself.
 
-    ``marks`` are references to footnotes that look like plain digits, where the reader knows them for what they are.
+    ``marks`` are the footnote numbers that only their raised type tells from other digits, in the order of the text.
     """
 
     text: str
     blocks: list[Block]
     pages: tuple[Page, ...] = ()
-    marks: tuple[Span, ...] = ()
     has_lines: bool = True
     encoding: str | None = None
     metadata: Metadata = field(default_factory=Metadata)
     repairs: tuple[Repair, ...] = ()
     warnings: tuple[str, ...] = ()
+    marks: tuple[Span, ...] = ()

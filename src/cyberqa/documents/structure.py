@@ -7,7 +7,7 @@ the text.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cyberqa.types import Block, BlockKind, Span
@@ -18,23 +18,23 @@ _BLANK = (  # what str.strip() takes away, and the byte-order mark
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
 
-BULLET = re.compile(r"[ \t]*(?:[-*+•▪●◦‣–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])[ \t]+\S")
+BULLET = re.compile(r"[ \t]*(?:[-*+•▪●◦‣–\uf0b7\uf0a7]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])[ \t]+\S")
 _FOOTNOTE = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _ONLY_ADDRESS = re.compile(r"<?(?:https?://|www\.)\S+>?$")
-_NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?[ \t]+(\S.*)")
+NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?[ \t]+(\S.*)")
 _HASHES = re.compile(r"(#{1,6})[ \t]+\S")
 _UNDERLINE = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}$")
 
 _CAPTION = re.compile(r"\W{0,4}(?:table|tab\.|tabela|tabelle|tableau|табела|таблица)\s*[\dIVX]{1,6}\b", re.IGNORECASE)
 
-_CONTENTS_TITLE = re.compile(r"(?:table of )?contents$", re.IGNORECASE)
+CONTENTS_TITLE = re.compile(r"(?:table of )?contents$", re.IGNORECASE)
 _PAGE_NUMBER = re.compile(r"\d{1,4}$")
 _LEADERS = " \t.…·"
-_MIN_CONTENTS_ENTRIES = 4
+MIN_CONTENTS_ENTRIES = 4
 
 MAX_HEADING_CHARS = 150
 MAX_TITLE_CHARS = 200
-_SENTENCE_END = tuple(".;:,!?…")
+SENTENCE_END = tuple(".;:,!?…")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +73,30 @@ def _trimmed(raw: str, position: int) -> Line:
     return Line(Span(position + offset, position + offset + len(visible)), visible)
 
 
-def find_blocks(text: str, pages: Sequence[Span] | None = None) -> list[Block]:
-    """Divide plain text, or the pages of a PDF, into blocks; no block crosses a page.
+def find_blocks(
+    text: str,
+    paragraphs: Sequence[Sequence[Line]] | None = None,
+    decided: Mapping[int, tuple[BlockKind, int]] | None = None,
+    listed: Collection[str] = (),
+) -> list[Block]:
+    """Divide text into blocks.
 
     Headings are numbered (``4.1 Albania``), marked (``## Albania``), underlined, or named in the table of
     contents. The first line is the document's title (level 0) when it stands alone, does not end like a sentence
     and text follows.
+
+    Args:
+        text: canonical text.
+        paragraphs: its lines, grouped; where a format knows no better, blank lines part them.
+        decided: position of a paragraph -> its kind and level, where the format knows them.
+        listed: folded titles (:func:`fold`) of a table of contents that the format has found.
     """
-    if pages is None:
+    decided = decided or {}
+    if paragraphs is None:
         paragraphs = _paragraphs(iter_lines(text))
-    else:
-        paragraphs = [p for page in pages for p in _paragraphs(iter_lines(text, page.start, page.end), tight=True)]
     contents, titles = _find_contents(paragraphs)
+    contents -= decided.keys()
+    titles |= set(listed)
     blocks: list[Block] = []
     numbering = _Numbering()
     underlines: list[str] = []
@@ -95,6 +107,12 @@ def find_blocks(text: str, pages: Sequence[Span] | None = None) -> list[Block]:
             blocks.append(Block(BlockKind.CONTENTS, _span(lines)))
             continue
         following = next(bodies)
+        if position in decided:
+            kind, depth = decided[position]
+            blocks.append(Block(kind, _span(lines), depth))
+            if kind is BlockKind.HEADING:
+                numbering.note(lines[0].text)
+            continue
         level = _heading_level(lines, following, titles, numbering, underlines)
         if level is None and position == 0 and following is not None and _is_title(lines):
             level = 0
@@ -112,22 +130,16 @@ def is_caption(text: str, block: Block) -> bool:
 
 def heading_text(text: str, block: Block) -> str:
     """Return a heading as it is shown in a section trail: one line, without marks."""
-    first = next(
-        (line.text for line in iter_lines(text, block.span.start, block.span.end) if not _UNDERLINE.match(line.text)),
-        "",
-    )
-    return " ".join(first.strip("#").replace("**", "").split())
+    lines = (line.text for line in iter_lines(text, block.span.start, block.span.end))
+    words = " ".join(line for line in lines if not _UNDERLINE.match(line))
+    return " ".join(words.strip("#").replace("**", "").split())
 
 
-def _paragraphs(lines: Iterable[Line], tight: bool = False) -> list[list[Line]]:
-    """Group lines into runs between blank lines; where a PDF has none (``tight``), numbered lines stand alone."""
+def _paragraphs(lines: Iterable[Line]) -> list[list[Line]]:
     groups: list[list[Line]] = [[]]
     for line in lines:
-        numbered = _NUMBERED.match(line.text) if tight else None
         if line.is_blank:
             groups.append([])
-        elif numbered and _looks_like_heading(numbered[2]):
-            groups.extend(([line], []))
         else:
             groups[-1].append(line)
     return [group for group in groups if group]
@@ -148,13 +160,13 @@ def _find_contents(paragraphs: Sequence[Sequence[Line]]) -> tuple[set[int], set[
     position = 0
     while position < len(paragraphs):
         stop, entries = _contents_run(paragraphs, position)
-        if len(entries) >= _MIN_CONTENTS_ENTRIES:
+        if len(entries) >= MIN_CONTENTS_ENTRIES:
             named = position > 0 and _names_contents(paragraphs[position - 1])
             first = position - 1 if named else position
-            folded = {_fold(title) for title in entries}
+            folded = {fold(title) for title in entries}
             everywhere = everywhere or _folded_lines(paragraphs)
             here = _folded_lines(paragraphs[first:stop])
-            if named or _CONTENTS_TITLE.match(paragraphs[position][0].text) or _recur(folded, everywhere, here):
+            if named or CONTENTS_TITLE.match(paragraphs[position][0].text) or _recur(folded, everywhere, here):
                 found.update(range(first, stop))
                 titles |= folded
         position = max(stop, position + 1)
@@ -168,9 +180,9 @@ def _contents_run(paragraphs: Sequence[Sequence[Line]], first: int) -> tuple[int
     stop = first
     while stop < len(paragraphs):
         lines = paragraphs[stop]
-        if stop == first and len(lines) > 1 and _CONTENTS_TITLE.match(lines[0].text):
+        if stop == first and len(lines) > 1 and CONTENTS_TITLE.match(lines[0].text):
             lines = lines[1:]
-        entries = [_contents_entry(line.text) for line in lines]
+        entries = [contents_entry(line.text) for line in lines]
         pages = [entry[1] for entry in entries if entry]
         if len(pages) != len(lines) or pages != sorted(pages) or pages[0] < last_page:
             break
@@ -180,7 +192,7 @@ def _contents_run(paragraphs: Sequence[Sequence[Line]], first: int) -> tuple[int
     return stop, titles
 
 
-def _contents_entry(text: str) -> tuple[str, int] | None:
+def contents_entry(text: str) -> tuple[str, int] | None:
     """Return title and page of a line like ``4.1 Albania ..... 15``, read from its end: a pattern would backtrack."""
     page = _PAGE_NUMBER.search(text[-5:])
     if page is None:
@@ -198,14 +210,15 @@ def _recur(titles: set[str], everywhere: Counter[str], here: Counter[str]) -> bo
 
 
 def _folded_lines(paragraphs: Sequence[Sequence[Line]]) -> Counter[str]:
-    return Counter(_fold(line.text) for lines in paragraphs for line in lines)
+    return Counter(fold(line.text) for lines in paragraphs for line in lines)
 
 
 def _names_contents(lines: Sequence[Line]) -> bool:
-    return len(lines) == 1 and bool(_CONTENTS_TITLE.match(lines[0].text.strip("#* ")))
+    return len(lines) == 1 and bool(CONTENTS_TITLE.match(lines[0].text.strip("#* ")))
 
 
-def _fold(title: str) -> str:
+def fold(title: str) -> str:
+    """Return a title as it is compared: its letters and digits, in lower case, parted by single spaces."""
     return re.sub(r"[\W_]+", " ", title).strip().casefold()
 
 
@@ -219,6 +232,11 @@ class _Numbering:
 
     def __init__(self) -> None:
         self.last: tuple[int, ...] = ()
+
+    def note(self, text: str) -> None:
+        """Take note of a heading that was known by other signs."""
+        if numbered := NUMBERED.match(text):
+            self.last = max(self.last, tuple(int(part) for part in numbered[1].split(".")))
 
     def continues(self, number: tuple[int, ...]) -> bool:
         if number <= self.last:
@@ -247,9 +265,9 @@ def _heading_level(
     text = lines[0].text
     if (marked := _HASHES.match(text)) and len(text) <= MAX_HEADING_CHARS:
         return len(marked[1])
-    numbered = _NUMBERED.match(text)
-    listed = _fold(text) in titles
-    if numbered and _looks_like_heading(numbered[2]):
+    numbered = NUMBERED.match(text)
+    listed = fold(text) in titles
+    if numbered and looks_like_heading(numbered[2]):
         number = tuple(int(part) for part in numbered[1].split("."))
         if listed or (numbering.continues(number) and not _is_sibling(number, following)):
             numbering.last = max(numbering.last, number)
@@ -258,10 +276,11 @@ def _heading_level(
     return 1 if listed and len(text) <= MAX_HEADING_CHARS else None
 
 
-def _looks_like_heading(title: str) -> bool:
+def looks_like_heading(title: str) -> bool:
+    """Whether what follows a number could be a heading's words: short, no sentence, not in lower case."""
     return (
         len(title) <= MAX_HEADING_CHARS
-        and not title.endswith(_SENTENCE_END)
+        and not title.endswith(SENTENCE_END)
         and not title[0].islower()
         and any(map(str.isalpha, title))
     )
@@ -269,7 +288,7 @@ def _looks_like_heading(title: str) -> bool:
 
 def _is_sibling(number: tuple[int, ...], following: Sequence[Line]) -> bool:
     """Whether the next paragraph is the next number of the same depth: then both are items of a list."""
-    after = _NUMBERED.match(following[0].text)
+    after = NUMBERED.match(following[0].text)
     return after is not None and tuple(int(part) for part in after[1].split(".")) == (
         *number[:-1],
         number[-1] + 1,
@@ -298,7 +317,7 @@ def _is_title(lines: Sequence[Line]) -> bool:
     return (
         len(lines) == 1
         and len(text) <= MAX_TITLE_CHARS
-        and not text.endswith(_SENTENCE_END)
+        and not text.endswith(SENTENCE_END)
         and not BULLET.match(text)
         and not _FOOTNOTE.match(text)
     )

@@ -1,0 +1,45 @@
+"""Whether the text that a page carries is text: fonts without a map to characters yield signs that mean nothing."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_MAX_GARBLED = 0.05
+"""Share of a page's tokens. A stray bullet or symbol is less; a font without a map leaves a third and more."""
+
+_GLYPH_NAMES = re.compile(r"(?:/\d{1,5})*(?:/[ig]\d{1,5}|/G\d{2,5}|\(cid:\d+\))")
+_SUSPECT = re.compile(r"[^\t\n\x20-\x7e\xa0-\u2fff\u3000-\ud7ff\uf900-\ufdcf\ufdf0-\uffef]|/[igG]\d|\(cid:")
+_NOT_TEXT = ("Cc", "Co", "Cn", "Cs")
+
+
+def is_readable(text: str) -> bool:
+    """Whether at most one token in twenty is control characters, private-use characters or glyph names."""
+    if not _SUSPECT.search(text):
+        return True
+    tokens = text.split()
+    return sum(map(_is_garbled, tokens)) <= _MAX_GARBLED * len(tokens)
+
+
+def _is_garbled(token: str) -> bool:
+    if _GLYPH_NAMES.match(token):
+        return True
+    if len(token) == 1 and unicodedata.category(token) == "Co":
+        return False  # Word's bullets
+    return any(char == "\ufffd" or unicodedata.category(char) in _NOT_TEXT for char in token)
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Write numbers in short: ``[3, 7, 8, 9]`` -> ``3, 7-9``."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def page_names(numbers: Iterable[int]) -> str:
+    """Write ``page 3`` or ``pages 3, 7-9``."""
+    found = sorted(numbers)
+    return f"{'page' if len(found) == 1 else 'pages'} {ranges(found)}"
