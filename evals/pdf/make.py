@@ -74,7 +74,6 @@ def _styled(text: str) -> str:
 
 
 def _styles(html: str) -> str:
-    html = re.sub(r"\[([^\]]+)\]\(#\)", r"\1", html)
     html = re.sub(r"(?:&lt;)?(https?://(?:(?!&gt;)[^\s<])+)(?:&gt;)?", r'<a class="url">\1</a>', html)
     html = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html)
     return re.sub(r"(?<![\w*/])\*(\w[^*]*[\w.)])\*(?![\w*])", r"<i>\1</i>", html)

@@ -40,7 +40,7 @@ def parse_report(text: str) -> Report:
     """Return the parts of the report's text; every mark has its footnote and every footnote its mark, in order."""
     for odd, mark in _ODD_MARKS.items():
         text = text.replace(odd, mark)
-    lines = [line for line in text.split("\n") if line.strip()]
+    lines = [line for line in re.sub(r"\[([^\]]+)\]\(#\)", r"\1", text).split("\n") if line.strip()]
     start = lines.index("Contents")
     entries = [entry[1] for line in lines[start + 1 :] if (entry := _ENTRY.fullmatch(line)) and line[0] != "\t"]
     entries = entries[: entries.index("About DiploFoundation") + 1]
