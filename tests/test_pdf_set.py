@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PDFS = ROOT / "evals" / "pdf"
 sys.path.insert(0, str(PDFS))
 
-from check import REPORT, fold  # noqa: E402
+from check import REPORT, fold, judge  # noqa: E402
 from report import MARK, parse_report  # noqa: E402
 
 TEXT = (ROOT / "corpus" / REPORT).read_bytes().decode("utf-8")
@@ -35,3 +35,16 @@ def test_footnotes_cut_no_sentence_of_the_parsed_report() -> None:
     whole = next(part.text for part in report.parts if part.text.startswith("Albania's road"))
     assert "workshops provided to the government" in whole
     assert not [part for part in report.parts if MARK.match(part.text)]
+
+
+def test_a_citation_is_right_only_where_its_characters_stand_on_the_page_that_it_names() -> None:
+    albania, serbia = "albaniahasadoptedastrategyofitsown", "serbiahasformedanationalteamthere"
+    pages = {1: (albania, "1availableathttp://one.example", "header1"), 2: (serbia, "", "header2")}
+    assert judge(albania, 1, pages) == "in one piece"
+    assert judge("availableathttp://one", 1, pages) == "in one piece"
+    assert judge("header1", 1, pages) == "running line"
+    assert judge(albania, 2, pages) == "wrong page"
+    assert judge(albania + serbia, 1, pages) == "wrong page"
+    assert judge(albania + "header1" + albania, 1, pages) == "in pieces"
+    assert judge(albania, None, pages) == "wrong page"
+    assert judge("montenegro", 1, pages) == "nowhere"

@@ -29,7 +29,7 @@ ROOT = HERE.parent.parent
 REPORT = "western-balkans-cybersecurity.txt"
 MEASURES = ("Success@1", "Success@5", "Success@10", "RR@10")
 TOLERANCE = 0.03
-PROBE_CHARS = 40
+PROBE_CHARS = 20  # few stretches of 20 characters without blanks stand on two pages
 _DROPPED = frozenset("-‐‑–—\u00ad\x02*<>^{}•\u2060")  # hyphens as set and as mended, Markdown, markers of lists
 _SAME = str.maketrans("“”„‘’", '"""\'\'')
 JSON = dict[str, Any]
@@ -119,7 +119,7 @@ def check_pages(answers: Mapping[str, JSON], doc: str, truth: list[JSON]) -> JSO
         for kind, excerpt in _excerpts(answer, doc):
             page = excerpt["location"]["page"]
             wanted = fold(excerpt["text"])[0]
-            verdict = _judge(wanted, page, set_pages)
+            verdict = judge(wanted, page, set_pages)
             if verdict == "in one piece" and excerpt["location"]["page_label"] != labels[page]:
                 verdict = "wrong label"
             counts.setdefault(kind, Counter())[verdict] += 1
@@ -130,9 +130,10 @@ def check_pages(answers: Mapping[str, JSON], doc: str, truth: list[JSON]) -> JSO
     return {"counts": counts, "faults": list(faults.values())}
 
 
-def _folded_page(page: JSON) -> tuple[str, str]:
+def _folded_page(page: JSON) -> tuple[str, str, str]:
+    """Return the body, the footnotes, and the header and footer of a page, folded."""
     notes = "".join(label + fold(note)[0] for label, note in page["footnotes"].items())
-    return fold("\n".join(page["lines"]))[0], notes
+    return fold("\n".join(page["lines"]))[0], notes, fold("\n".join(page["running"]))[0]
 
 
 def _excerpts(answer: JSON, doc: str) -> Iterator[tuple[str, JSON]]:
@@ -145,15 +146,19 @@ def _excerpts(answer: JSON, doc: str) -> Iterator[tuple[str, JSON]]:
             yield from (("note", note) for note in passage.get("notes") or ())
 
 
-def _judge(wanted: str, page: int | None, pages: Mapping[int, tuple[str, str]]) -> str:
-    if page in pages and any(wanted in flow for flow in pages[page]):
+def judge(wanted: str, page: int | None, pages: Mapping[int, tuple[str, str, str]]) -> str:
+    """Return how folded text stands on the page that it names; ``in pieces``: something stands between."""
+    own = pages.get(page or 0, ("", "", ""))
+    if any(wanted in flow for flow in own[:2]):
         return "in one piece"
-    probes = [wanted[i : i + PROBE_CHARS] for i in range(0, max(1, len(wanted) - PROBE_CHARS + 1), PROBE_CHARS)]
-    on_page = sum(any(probe in flow for flow in pages.get(page or 0, ())) for probe in probes)
-    elsewhere = sum(any(probe in flow for flows in pages.values() for flow in flows) for probe in probes)
-    if elsewhere > on_page:
+    if wanted in own[2]:
+        return "running line"
+    starts = range(0, max(1, len(wanted) - PROBE_CHARS + 1), PROBE_CHARS)
+    probes = [wanted[start : start + PROBE_CHARS] for start in starts]
+    strays = [probe for probe in probes if not any(probe in flow for flow in own)]
+    if any(probe in flow for probe in strays for flows in pages.values() for flow in flows):
         return "wrong page"
-    return "in pieces" if on_page else "nowhere"
+    return "in pieces" if len(strays) < len(probes) else "nowhere"
 
 
 # --- summing up ---------------------------------------------------------------------------------------------------
