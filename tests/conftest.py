@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cyberqa import cli, ingest
-from cyberqa.embedding import EncoderInfo, Encoding
+from cyberqa.embedding import EncoderInfo, Encoding, Tokens, tokens_of
 from cyberqa.session import Session
 from cyberqa.settings import Settings, load_settings
 
@@ -39,6 +39,11 @@ class FakeEncoder:
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())
+
+    def tokenize(self, text: str) -> Tokens:
+        found = [(m.group(), m.span()) for m in re.finditer(r"\w+", text)] or [(".", (0, 0))]
+        ids = [int.from_bytes(hashlib.sha256(word.casefold().encode()).digest()[:2], "big") for word, _ in found]
+        return tokens_of(text, ids, [span for _, span in found])
 
     def encode(self, texts: Iterable[str]) -> Iterator[Encoding]:
         for text in texts:

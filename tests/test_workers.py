@@ -25,7 +25,7 @@ from cyberqa.documents.workers import Limits, WorkerPool, is_read_in_process
 from cyberqa.errors import CyberqaError, DocumentError
 from cyberqa.session import Session
 from cyberqa.settings import Settings
-from cyberqa.types import Block, BlockKind, Page, Repair, Span
+from cyberqa.types import Block, BlockKind, Metadata, Page, Repair, Span
 
 POPEN = subprocess.Popen
 ROGUE = (sys.executable, str(Path(__file__).with_name("rogue_worker.py")))
@@ -128,8 +128,9 @@ FULL = Reading(
     blocks=[Block(BlockKind.HEADING, Span(0, 6), 2), Block(BlockKind.PARAGRAPH, Span(7, 18))],
     pages=(Page(1, None, Span(0, 6)), Page(2, "ii", Span(7, 18))),
     has_lines=False,
-    title="Title",
     encoding="cp1250",
+    metadata=Metadata("Title", "House", 2016, "sq", "print", ("a", "b")),
+    marks=(Span(3, 4),),
     repairs=(Repair("hyphens", 1, 3), Repair("spaces", None, 1)),
     warnings=("a warning",),
 )
@@ -147,7 +148,7 @@ def test_every_field_of_a_reading_survives_the_pipe():
         {"text": "short"},
         {"text": 5},
         {"text": "\ud800" * 18},
-        {"title": 5},
+        {"metadata": 5},
         {"has_lines": 1},
         {"blocks": [["paragraph", [0, 5]]]},
         {"blocks": [["paragraph", [0, 5], 0, 0]]},

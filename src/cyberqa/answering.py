@@ -4,22 +4,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cyberqa.embedding.token_codec import cosines
 from cyberqa.index.generation import Generation
 from cyberqa.location import Locator
-from cyberqa.types import Chunk, Citation, Document, Excerpt, Hit, Note, Passage, Span, Vector
+from cyberqa.matching import NO_SENTENCE
+from cyberqa.retrieval.forms import Form
+from cyberqa.retrieval.late import token_weights
+from cyberqa.types import Chunk, Citation, Document, Excerpt, Hit, Note, Passage, Span
 
 
-def make_passages(generation: Generation, hits: Sequence[Hit], question: Vector) -> tuple[Passage, ...]:
+def make_passages(generation: Generation, hits: Sequence[Hit], question: Form) -> tuple[Passage, ...]:
     """Return the passages of ``hits``, in their order."""
     locators: dict[str, Locator] = {}
     return tuple(_passage(generation, hit, question, locators) for hit in hits)
 
 
-def _passage(generation: Generation, hit: Hit, question: Vector, locators: dict[str, Locator]) -> Passage:
+def _passage(generation: Generation, hit: Hit, question: Form, locators: dict[str, Locator]) -> Passage:
     chunk = generation.chunk(hit.row)
     document = generation.document(chunk.document)
     locator = locators.get(document.id) or locators.setdefault(document.id, Locator(document))
-    best = chunk.sentences[int(np.argmax(generation.sentence_vectors(hit.row) @ question))]
+    best = chunk.sentences[_best_sentence(generation, hit.row, question)]
     passage = _excerpt(document, locator, chunk.span)
     return Passage(
         rank=hit.rank,
@@ -32,6 +36,16 @@ def _passage(generation: Generation, hit: Hit, question: Vector, locators: dict[
         citation=_cite(document, chunk),
         notes=_notes(generation, document, locator, chunk),
     )
+
+
+def _best_sentence(generation: Generation, row: int, question: Form) -> int:
+    codes, _ = generation.token_codes(np.array([row]))
+    found = cosines(question.tokens, codes)
+    sentences = generation.token_sentences(row)
+    places = np.unique(sentences[sentences != NO_SENTENCE])
+    weights = token_weights(generation, question)
+    scores = [weights @ found[:, sentences == place].max(axis=1) for place in places]
+    return int(places[int(np.argmax(scores))]) if len(places) else 0
 
 
 def _notes(generation: Generation, document: Document, locator: Locator, chunk: Chunk) -> tuple[Note, ...]:

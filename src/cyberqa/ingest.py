@@ -22,14 +22,16 @@ from cyberqa.documents.language import DETECTOR, with_language
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.workers import Limits, WorkerPool, is_read_in_process
 from cyberqa.embedding import Encoder, load_encoder
+from cyberqa.embedding.token_codec import CODEC, codec_for
 from cyberqa.errors import CorpusError, CyberqaError, DocumentError, SearchIndexError
-from cyberqa.index.cache import VectorCache
+from cyberqa.index.cache import Entry, VectorCache
 from cyberqa.index.generation import Generation
 from cyberqa.index.manifest import Manifest, Recipe, current_generation, generation_folder
 from cyberqa.index.state import IndexState
+from cyberqa.index.tokens import ChunkTokens
 from cyberqa.index.writing import IndexedDocument, is_whole, make_current, write_generation
 from cyberqa.settings import Settings, load_settings
-from cyberqa.types import JSON, Chunk, Document, Matrix, Metadata, Vector
+from cyberqa.types import JSON, Chunk, Document, Metadata
 
 CHUNKER = "chunks/2"
 """Raised with any change of the rules in sentences.py, matching.py and chunking.py."""
@@ -197,6 +199,7 @@ def _printable(id_: str) -> str:
 def _rules(settings: Settings) -> dict[str, str | int]:
     return {
         "chunker": CHUNKER,
+        "codec": CODEC,
         "detector": DETECTOR,
         "size_chars": settings.chunk_size_chars,
         "max_file_mb": settings.max_file_mb,
@@ -345,11 +348,18 @@ class _Build:
             for section in {c.section for c in chunks}
         }
         matched = [matching.matched_text(document, chunk, trails[chunk.section]) for chunk in chunks]
-        sentences = [text for chunk in chunks for text in matching.sentence_texts(document, chunk, count, window)]
-        vectors = self._vectors([*matched, *sentences], self._state[document.id].size_bytes, cache)
-        return IndexedDocument(document, chunks, matched, vectors[: len(matched)], vectors[len(matched) :])
+        entries = self._entries([m.text for m in matched], self._state[document.id].size_bytes, cache)
+        tokens = [self._tokens(*each) for each in zip(chunks, matched, entries, strict=True)]
+        vectors = np.stack([entry.vector for entry in entries])
+        texts = [m.text for m in matched]
+        return IndexedDocument(document, chunks, texts, vectors, tokens, *matching.neighbours(document, chunks))
 
-    def _vectors(self, texts: Sequence[str], size_bytes: int, cache: VectorCache) -> Matrix:
+    def _tokens(self, chunk: Chunk, matched: matching.Matched, entry: Entry) -> ChunkTokens:
+        tokens = self._encoder.tokenize(matched.text)
+        starts = tokens.spans[tokens.is_word, 0]
+        return ChunkTokens(entry.codes, tokens.ids[tokens.is_word], matching.sentences_of(chunk, matched, starts))
+
+    def _entries(self, texts: Sequence[str], size_bytes: int, cache: VectorCache) -> list[Entry]:
         known = cache.get(texts)
         missing = [text for text in dict.fromkeys(texts) if text not in known]
         done = 0
@@ -359,11 +369,12 @@ class _Build:
             done += len(entries)
             self.embedded += len(entries)
             self._tell(size_bytes * done / len(missing))
-        return np.stack([known[text] for text in texts])
+        return [known[text] for text in texts]
 
-    def _embed(self, texts: Sequence[str]) -> Iterator[tuple[str, Vector]]:
+    def _embed(self, texts: Sequence[str]) -> Iterator[tuple[str, Entry]]:
         for text, encoding in zip(texts, self._encoder.encode(texts), strict=True):
-            yield text, encoding.vector
+            words = encoding.tokens[self._encoder.tokenize(text).is_word]
+            yield text, Entry(encoding.vector, codec_for(self._encoder.info, words.shape[1]).encode(words))
 
     def _tell(self, bytes_more: float = 0.0) -> None:
         share = (self._bytes_done + bytes_more) / self._bytes
@@ -377,7 +388,7 @@ def _unused(sources: Mapping[str, Metadata], state: IndexState) -> dict[str, tup
     )
 
 
-def _batches(items: Iterator[tuple[str, Vector]], size: int) -> Iterator[list[tuple[str, Vector]]]:
+def _batches(items: Iterator[tuple[str, Entry]], size: int) -> Iterator[list[tuple[str, Entry]]]:
     while batch := list(islice(items, size)):
         yield batch
 

@@ -4,10 +4,17 @@ In front of a chunk stand the document's title and the trail of headings, and a 
 behind it the rest of a sentence that a page's end cut off.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cyberqa.sentences import CountTokens
-from cyberqa.types import Chunk, Document, Span
+from cyberqa.types import BlockKind, Chunk, Document, Span
+
+NO_SENTENCE = 65535
 
 _TRAIL_SHARE = 0.25  # of the encoder's window; a longer title and trail lose their outer parts
 
@@ -31,24 +38,71 @@ def _join_trail(parts: Sequence[str]) -> str:
     return ". ".join(parts) + "\n"
 
 
-def matched_text(document: Document, chunk: Chunk, trail: str) -> str:
-    """Return the text that a chunk is embedded and counted by."""
-    return trail + joined_text(document.text, chunk.span, chunk.continuation, chunk.context)
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The text that a chunk is embedded and counted by; its first ``front`` characters stand in front of the chunk."""
+
+    text: str
+    front: int
 
 
-def joined_text(text: str, span: Span, continuation: Span | None, context: Sequence[Span] = ()) -> str:
-    """Return a span's text with its context in front, where that is not part of it, and its continuation behind."""
-    front = [text[c.start : c.end] + "\n" for c in context if not span.start <= c.start < span.end]
+def matched_text(document: Document, chunk: Chunk, trail: str) -> Matched:
+    """Return what a chunk is matched by: trail, context, its own text, and the rest of its last sentence."""
+    front = trail + _context_text(document.text, chunk.span, chunk.context)
+    return Matched(front + joined_text(document.text, chunk.span, chunk.continuation), len(front))
+
+
+def joined_text(text: str, span: Span, continuation: Span | None) -> str:
+    """Return a span's text with its continuation behind."""
     behind = " " + text[continuation.start : continuation.end] if continuation else ""
-    return "".join(front) + text[span.start : span.end] + behind
+    return text[span.start : span.end] + behind
 
 
-def sentence_texts(document: Document, chunk: Chunk, count_tokens: CountTokens, window_tokens: int) -> list[str]:
-    """Return the text that each sentence of a chunk is matched by: a row of a table has caption and header with it."""
-    last = chunk.sentences[-1]
-    texts: list[str] = []
-    for sentence in chunk.sentences:
-        whole = joined_text(document.text, sentence, chunk.continuation if sentence is last else None, chunk.context)
-        bare = document.text[sentence.start : sentence.end]
-        texts.append(whole if whole == bare or count_tokens(whole) <= window_tokens else bare)
-    return texts
+def _context_text(text: str, span: Span, context: Sequence[Span]) -> str:
+    """Return the context, a line each, where it is not part of the span."""
+    return "".join(text[c.start : c.end] + "\n" for c in context if not span.start <= c.start < span.end)
+
+
+def sentences_of(chunk: Chunk, matched: Matched, starts: NDArray[np.int64]) -> NDArray[np.uint16]:
+    """Return for each character of the matched text in ``starts`` the sentence it stands in, by place in the chunk.
+
+    NO_SENTENCE for what stands in front. A continuation belongs to the last sentence.
+    """
+    firsts = [sentence.start - chunk.span.start + matched.front for sentence in chunk.sentences]
+    places = np.searchsorted(firsts, starts, "right") - 1
+    return np.where(places < 0, NO_SENTENCE, np.minimum(places, NO_SENTENCE - 1)).astype(np.uint16)
+
+
+_RUNNING_TEXT = (BlockKind.PARAGRAPH, BlockKind.LIST)
+
+
+def neighbours(document: Document, chunks: Sequence[Chunk]) -> tuple[list[int], list[int]]:
+    """Return what stands beside each chunk, by place in ``chunks``, -1 where nothing does.
+
+    First the chunk of running text before it in its section; then, of a footnote, the chunk that refers to it.
+    """
+    before = [-1] * len(chunks)
+    latest: dict[tuple[str, ...], int] = {}
+    for place, chunk in enumerate(chunks):
+        if chunk.kind in _RUNNING_TEXT:
+            before[place] = latest.get(chunk.section, -1)
+            latest[chunk.section] = place
+    return before, _referring(document, chunks)
+
+
+def _referring(document: Document, chunks: Sequence[Chunk]) -> list[int]:
+    refers = [-1] * len(chunks)
+    own = sorted((chunk.span.start, chunk.span.end, place) for place, chunk in enumerate(chunks))
+    rests = [(c.continuation.start, c.continuation.end, n) for n, c in enumerate(chunks) if c.continuation]
+    spans = sorted([*own, *rests])
+    starts = [span[0] for span in spans]
+
+    def place_of(position: int) -> int:
+        start, end, place = spans[bisect_right(starts, position) - 1]
+        return place if start <= position < end else -1
+
+    for footnote in document.footnotes:
+        note = place_of(footnote.span.start)
+        if footnote.reference is not None and note >= 0:
+            refers[note] = place_of(footnote.reference)
+    return refers

@@ -14,12 +14,12 @@ from cyberqa.filtering import matching_documents, parse_filter
 from cyberqa.index.generation import Generation, Mask
 from cyberqa.index.state import changed_files
 from cyberqa.retrieval import Mode, retrieve
+from cyberqa.retrieval.forms import encode_form
 from cyberqa.settings import Settings, load_settings
 from cyberqa.types import Answer, IndexInfo, Verdict
 
 DEFAULT_TOP_K = 5
 _FILTERS_KEPT = 8
-_MOST_CHARS_A_TOKEN = 100  # longer words are one unknown token
 
 
 class Session:
@@ -122,11 +122,11 @@ class Session:
             raise UsageError(f"expected at least 1 passage, found {k}")
         allowed = self._chunks_of(tuple(documents), tuple(where)) if documents or where else None
         clock = _Clock()
-        vector = next(iter(self._encoder.encode([self._within_window(question)]))).vector
+        forms = [encode_form(self._encoder, question)]
         clock.lap("encode")
-        hits = retrieve(self.generation, question, vector, k, mode, allowed)
+        hits = retrieve(self.generation, forms, k, mode, allowed)
         clock.lap("retrieve")
-        passages = make_passages(self.generation, hits, vector)
+        passages = make_passages(self.generation, hits, forms[0])
         clock.lap("answer")
         manifest = self.generation.manifest
         return Answer(
@@ -149,15 +149,6 @@ class Session:
 
     def _find_chunks(self, documents: tuple[str, ...], where: tuple[str, ...]) -> Mask:
         return self.generation.chunks_of(self.matching_documents(documents, where))
-
-    def _within_window(self, question: str) -> str:
-        """Cut a question that the encoder cannot take whole at a word; its words all count lexically."""
-        window = self._encoder.info.window_tokens
-        question = question[: window * _MOST_CHARS_A_TOKEN]
-        while self._encoder.count_tokens(question) > window:
-            shorter = question[: len(question) * 3 // 4]
-            question = shorter.rsplit(maxsplit=1)[0] if " " in shorter.strip() else shorter
-        return question
 
 
 class _Clock:

@@ -133,11 +133,15 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk found for a question. ``rank`` counts from 1; a higher ``score`` is better."""
+    """A chunk found for a question. ``rank`` counts from 1; a higher ``score`` is better.
+
+    The score is the sum of its ``signals``.
+    """
 
     row: int
     rank: int
     score: float
+    signals: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,12 @@ sentence-transformers (``reference``), which the bundled graph is held to by a t
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cyberqa.settings import DEFAULT_MODEL, Settings
 from cyberqa.types import Matrix, Vector
@@ -59,6 +62,19 @@ class Encoding:
     tokens: Matrix
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of a text, in the order of ``Encoding.tokens``.
+
+    ``ids`` (n,); ``spans`` (n, 2), in characters of the text; ``is_word`` (n,) says which hold a letter or digit:
+    special tokens and punctuation do not.
+    """
+
+    ids: NDArray[np.int64]
+    spans: NDArray[np.int64]
+    is_word: NDArray[np.bool_]
+
+
 class Encoder(Protocol):
     """What the rest of the house knows of a model."""
 
@@ -68,6 +84,9 @@ class Encoder(Protocol):
 
     def count_tokens(self, text: str) -> int:
         """Return the tokens of a text, without special ones."""
+
+    def tokenize(self, text: str) -> Tokens:
+        """Return the tokens of a text, special ones included."""
 
     def encode(self, texts: Iterable[str]) -> Iterator[Encoding]:
         """Yield one Encoding a text, in order.
@@ -90,6 +109,12 @@ def load_encoder(settings: Settings) -> Encoder:
     from cyberqa.embedding.reference import SentenceTransformerEncoder
 
     return SentenceTransformerEncoder.load(settings.model, settings.device)
+
+
+def tokens_of(text: str, ids: Sequence[int], spans: Sequence[tuple[int, int]]) -> Tokens:
+    """Return Tokens out of what a tokenizer gives."""
+    is_word = [any(map(str.isalnum, text[start:end])) for start, end in spans]
+    return Tokens(np.array(ids, np.int64), np.array(spans, np.int64).reshape(-1, 2), np.array(is_word, np.bool_))
 
 
 def check_window(text: str, tokens: int, window_tokens: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from cyberqa.embedding import Encoder, EncoderInfo, Encoding, bundled, check_window
+from cyberqa.embedding import Encoder, EncoderInfo, Encoding, Tokens, bundled, check_window, tokens_of
 from cyberqa.errors import ModelError
 
 _SPECIAL_TOKENS = 2  # [CLS] and [SEP]
@@ -60,6 +60,11 @@ class GraphEncoder(Encoder):
     def count_tokens(self, text: str) -> int:
         """See Encoder."""
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def tokenize(self, text: str) -> Tokens:
+        """See Encoder."""
+        found = self._tokenizer.encode(text)
+        return tokens_of(text, found.ids, found.offsets)
 
     def encode(self, texts: Iterable[str]) -> Iterator[Encoding]:
         """See Encoder."""

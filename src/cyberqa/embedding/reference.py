@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cyberqa.embedding import Encoder, EncoderInfo, Encoding, bundled, check_window
+from cyberqa.embedding import Encoder, EncoderInfo, Encoding, Tokens, bundled, check_window, tokens_of
 from cyberqa.embedding.card import languages_of_card
 from cyberqa.errors import ModelError
 from cyberqa.types import Matrix
@@ -67,6 +67,11 @@ class SentenceTransformerEncoder(Encoder):
     def count_tokens(self, text: str) -> int:
         """See Encoder."""
         return len(self._model.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
+
+    def tokenize(self, text: str) -> Tokens:
+        """See Encoder."""
+        found = self._model.tokenizer(text, truncation=False, verbose=False, return_offsets_mapping=True)
+        return tokens_of(text, found["input_ids"], found["offset_mapping"])
 
     def encode(self, texts: Iterable[str]) -> Iterator[Encoding]:
         """See Encoder."""

@@ -13,18 +13,23 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from cyberqa.embedding.token_codec import Codes
 from cyberqa.errors import CorpusError, SearchIndexError
 from cyberqa.index import lexical
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
     DATABASE_FILE,
+    PIECES_FILE,
     POSTINGS_FILE,
     REBUILD_HINT,
-    SENTENCE_VECTORS_FILE,
+    ROWS_FILE,
+    TOKEN_SENTENCES_FILE,
+    TOKENS_FILE,
     Manifest,
     current_generation,
     generation_folder,
 )
+from cyberqa.index.tokens import ROW
 from cyberqa.types import BlockKind, Chunk, Document, Footnote, Matrix, Metadata, Page, Repair, Span, Vector
 
 Mask = NDArray[np.bool_]
@@ -39,11 +44,17 @@ class Generation:
     def __init__(self, folder: Path) -> None:
         self.manifest = Manifest.load(folder)
         self._vectors = faiss.read_index(str(folder / CHUNK_VECTORS_FILE))
-        self._sentence_vectors = np.load(folder / SENTENCE_VECTORS_FILE, mmap_mode="r", allow_pickle=False)
-        self._postings = np.load(folder / POSTINGS_FILE, mmap_mode="r", allow_pickle=False)
+        self.rows = _mapped(folder / ROWS_FILE)
+        """What stands beside each chunk: (chunks,) of tokens.ROW."""
+        self.pieces = _mapped(folder / PIECES_FILE)
+        """In how many chunks a word piece stands, by its id."""
+        self._tokens = _mapped(folder / TOKENS_FILE)
+        self._token_sentences = _mapped(folder / TOKEN_SENTENCES_FILE)
+        self._postings = _mapped(folder / POSTINGS_FILE)
         address = f"file:{quote(str((folder / DATABASE_FILE).absolute()))}?mode=ro&immutable=1"
         self._database = sqlite3.connect(address, uri=True, check_same_thread=False)
-        if self._postings.dtype != lexical.POSTING or self._database.execute("SELECT 1 FROM chunks").fetchone() is None:
+        is_ours = self._postings.dtype == lexical.POSTING and self.rows.dtype == ROW
+        if not is_ours or self._database.execute("SELECT 1 FROM chunks").fetchone() is None:
             raise ValueError("its files are not what they should be")
         self._document = lru_cache(_DOCUMENTS_KEPT)(self._read_document)
 
@@ -131,13 +142,20 @@ class Generation:
             context=_spans(context),
         )
 
-    def sentence_vectors(self, row: int) -> Matrix:
-        """Return the vectors of a chunk's sentences, ``(n, dim)`` float32, unit length within float16's rounding."""
-        first, count = self._database.execute(
-            "SELECT first_sentence, json_array_length(sentences) FROM chunks WHERE row = ?", (row,)
-        ).fetchone()
-        vectors: Matrix = self._sentence_vectors[first : first + count].astype(np.float32)
-        return vectors
+    def token_codes(self, rows: NDArray[np.int64]) -> tuple[Codes, NDArray[np.int64]]:
+        """Return the codes of all tokens of some chunks, ``(n, dims / 8)``, and the place of each chunk's first."""
+        found = [self._tokens[span] for span in map(self._token_span, rows)]
+        firsts = np.cumsum([0, *map(len, found)])[:-1]
+        return np.concatenate(found), firsts
+
+    def token_sentences(self, row: int) -> NDArray[np.uint16]:
+        """Return the sentence of each token of a chunk, by place in the chunk; see matching.sentences_of."""
+        sentences: NDArray[np.uint16] = self._token_sentences[self._token_span(row)]
+        return sentences
+
+    def _token_span(self, row: int) -> slice:
+        first, count = int(self.rows["first_token"][row]), int(self.rows["tokens"][row])
+        return slice(first, first + count)
 
     def document(self, id_: str) -> Document:
         """Return a document as it was indexed, without its blocks.
@@ -242,6 +260,10 @@ class Generation:
             repairs=tuple(Repair(*repair) for repair in json.loads(repairs)),
             warnings=tuple(json.loads(warnings)),
         )
+
+
+def _mapped(file: Path) -> Any:
+    return np.load(file, mmap_mode="r", allow_pickle=False)
 
 
 def _spans(pairs: str) -> tuple[Span, ...]:

@@ -18,7 +18,10 @@ GENERATIONS_FOLDER = "generations"
 MANIFEST_FILE = "manifest.json"
 DATABASE_FILE = "corpus.sqlite"
 CHUNK_VECTORS_FILE = "chunks.faiss"
-SENTENCE_VECTORS_FILE = "sentences.npy"
+ROWS_FILE = "rows.npy"
+TOKENS_FILE = "tokens.npy"
+TOKEN_SENTENCES_FILE = "token-sentences.npy"  # noqa: S105 - tokens of a text
+PIECES_FILE = "pieces.npy"
 POSTINGS_FILE = "postings.npy"
 
 _GENERATION_ID = re.compile(r"[0-9a-f]{20}")

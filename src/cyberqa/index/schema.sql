@@ -42,7 +42,7 @@ CREATE TABLE footnotes (
     PRIMARY KEY (document, reference, start)
 ) WITHOUT ROWID;
 
--- `row` is also the chunk's row in chunks.faiss and in the postings.
+-- `row` is also the chunk's row in chunks.faiss, rows.npy and the postings.
 CREATE TABLE chunks (
     row            INTEGER PRIMARY KEY,
     document       INTEGER NOT NULL REFERENCES documents (row),
@@ -50,8 +50,7 @@ CREATE TABLE chunks (
     start          INTEGER NOT NULL,
     stop           INTEGER NOT NULL,
     section        TEXT NOT NULL,  -- JSON list, outermost first
-    first_sentence INTEGER NOT NULL,
-    sentences      TEXT NOT NULL,  -- JSON list of [start, stop]; the i-th is row first_sentence + i of sentences.npy
+    sentences      TEXT NOT NULL,  -- JSON list of [start, stop]
     continuation   TEXT,           -- JSON [start, stop]: the rest of the last sentence
     context        TEXT NOT NULL   -- JSON list of [start, stop]: matched with the chunk, never shown with it
 );

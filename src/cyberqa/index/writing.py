@@ -24,13 +24,17 @@ from cyberqa.index.manifest import (
     DATABASE_FILE,
     GENERATIONS_FOLDER,
     MANIFEST_FILE,
+    PIECES_FILE,
     POSTINGS_FILE,
-    SENTENCE_VECTORS_FILE,
+    ROWS_FILE,
+    TOKEN_SENTENCES_FILE,
+    TOKENS_FILE,
     FileDigest,
     Manifest,
     Recipe,
     generation_folder,
 )
+from cyberqa.index.tokens import ChunkTokens, TokenTable
 from cyberqa.types import Chunk, Document, Matrix
 
 _SCRATCH_PREFIX = ".writing-"
@@ -42,14 +46,16 @@ class IndexedDocument:
     """A document with its chunks and, row for row, what they are matched by.
 
     ``matched`` is each chunk's text with title and trail in front; ``vectors`` are of these, ``(chunks, dim)``;
-    ``sentence_vectors`` are of the bare sentences of all chunks in order, ``(sentences, dim)``.
+    ``tokens`` are theirs. ``before`` and ``refers`` say what stands beside a chunk: see matching.neighbours.
     """
 
     document: Document
     chunks: Sequence[Chunk]
     matched: Sequence[str]
     vectors: Matrix
-    sentence_vectors: Matrix
+    tokens: Sequence[ChunkTokens]
+    before: Sequence[int]
+    refers: Sequence[int]
 
 
 def write_generation(
@@ -132,20 +138,19 @@ def _sweep(index: Path, current: str) -> None:
 
 
 def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -> int:
-    vectors = faiss.IndexFlatIP(dim)
-    sentence_vectors = [np.empty((0, dim), np.float16)]
+    vectors = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    tokens = TokenTable()
     matched: list[str] = []
     database = sqlite3.connect(folder / DATABASE_FILE)
     try:
         database.executescript(resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8"))
         with database:
-            first_sentence = 0
             for row, entry in enumerate(documents):
                 _insert_document(database, row, entry.document)
-                _insert_chunks(database, row, entry.chunks, vectors.ntotal, first_sentence)
+                _insert_chunks(database, row, entry.chunks, vectors.ntotal)
                 vectors.add(entry.vectors)
-                sentence_vectors.append(entry.sentence_vectors.astype(np.float16))
-                first_sentence += len(entry.sentence_vectors)
+                chars = [len(chunk.span) + len(chunk.continuation or ()) for chunk in entry.chunks]
+                tokens.add(entry.tokens, chars, entry.before, entry.refers)
                 matched.extend(entry.matched)
             directory, postings = lexical.build_postings(matched)
             database.executemany("INSERT INTO terms VALUES (?, ?, ?)", directory)
@@ -155,7 +160,8 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -
         faiss.write_index(vectors, str(folder / CHUNK_VECTORS_FILE))
     except RuntimeError as error:  # FAISS's word for it
         raise sqlite3.OperationalError(f"the vectors could not be written: {error}") from error
-    np.save(folder / SENTENCE_VECTORS_FILE, np.concatenate(sentence_vectors), allow_pickle=False)
+    for name, array in zip((ROWS_FILE, TOKENS_FILE, TOKEN_SENTENCES_FILE, PIECES_FILE), tokens.arrays(), strict=True):
+        np.save(folder / name, array, allow_pickle=False)
     np.save(folder / POSTINGS_FILE, postings, allow_pickle=False)
     return int(vectors.ntotal)
 
@@ -193,9 +199,7 @@ def _insert_document(database: sqlite3.Connection, row: int, document: Document)
     )
 
 
-def _insert_chunks(
-    database: sqlite3.Connection, document: int, chunks: Sequence[Chunk], first_row: int, first_sentence: int
-) -> None:
+def _insert_chunks(database: sqlite3.Connection, document: int, chunks: Sequence[Chunk], first_row: int) -> None:
     for row, chunk in enumerate(chunks, first_row):
         section = json.dumps(chunk.section, ensure_ascii=False)
         sentences = json.dumps([(span.start, span.end) for span in chunk.sentences])
@@ -206,13 +210,11 @@ def _insert_chunks(
             chunk.span.start,
             chunk.span.end,
             section,
-            first_sentence,
             sentences,
             json.dumps((chunk.continuation.start, chunk.continuation.end)) if chunk.continuation else None,
             json.dumps([(span.start, span.end) for span in chunk.context]),
         )
-        database.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-        first_sentence += len(chunk.sentences)
+        database.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def file_digest(file: Path) -> FileDigest:

@@ -1,0 +1,66 @@
+"""What late interaction reads: the coded tokens of every chunk, and what stands beside a chunk.
+
+Token j of a chunk is row ``first_token + j`` of tokens.npy; its sentence, by place in the chunk, that row of
+token-sentences.npy, matching.NO_SENTENCE where it stands in the trail or context in front.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyberqa.embedding.token_codec import Codes
+
+ROW = np.dtype([("first_token", "<u8"), ("tokens", "<u2"), ("chars", "<u2"), ("before", "<i4"), ("refers", "<i4")])
+"""A chunk: its tokens, its characters with its continuation, the row of the chunk of running text before it in its
+section, and for a footnote the row of the chunk that refers to it; -1 where there is none."""
+Rows = NDArray[np.void]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkTokens:
+    """Those tokens of a chunk that are words: codes ``(n, dims / 8)``, piece ids ``(n,)``, sentences ``(n,)``."""
+
+    codes: Codes
+    ids: NDArray[np.int64]
+    sentences: NDArray[np.uint16]
+
+
+class TokenTable:
+    """Collects the tokens of all chunks, in order of row."""
+
+    def __init__(self) -> None:
+        self._codes: list[Codes] = []
+        self._sentences: list[NDArray[np.uint16]] = []
+        self._pieces = np.zeros(0, np.uint32)
+        self._rows: list[tuple[int, int, int, int, int]] = []
+        self._tokens = 0
+
+    def add(
+        self, tokens: Sequence[ChunkTokens], chars: Sequence[int], before: Sequence[int], refers: Sequence[int]
+    ) -> None:
+        """Take the chunks of one document; ``before`` and ``refers`` count from its first chunk, -1 for none."""
+        base = len(self._rows)
+        for chunk, length, previous, referring in zip(tokens, chars, before, refers, strict=True):
+            beside = (_shifted(previous, base), _shifted(referring, base))
+            self._rows.append((self._tokens, len(chunk.ids), length, *beside))
+            self._tokens += len(chunk.ids)
+            self._codes.append(chunk.codes)
+            self._sentences.append(chunk.sentences)
+            self._count(np.unique(chunk.ids))
+
+    def _count(self, ids: NDArray[np.int64]) -> None:
+        if len(ids) and ids[-1] >= len(self._pieces):
+            self._pieces = np.concatenate([self._pieces, np.zeros(ids[-1] + 1 - len(self._pieces), np.uint32)])
+        self._pieces[ids] += 1
+
+    def arrays(self) -> tuple[Rows, Codes, NDArray[np.uint16], NDArray[np.uint32]]:
+        """Return rows, codes, sentences and, by piece id, in how many chunks a word piece stands."""
+        codes = np.concatenate(self._codes) if self._codes else np.zeros((0, 1), np.uint8)
+        sentences = np.concatenate(self._sentences) if self._sentences else np.zeros(0, np.uint16)
+        return np.array(self._rows, ROW), codes, sentences, self._pieces
+
+
+def _shifted(place: int, base: int) -> int:
+    return base + place if place >= 0 else -1

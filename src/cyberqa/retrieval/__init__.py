@@ -1,0 +1,120 @@
+"""Forms of a question and an open generation in, Hits out."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyberqa.errors import UsageError
+from cyberqa.index.generation import Generation, Mask
+from cyberqa.retrieval.forms import Form
+from cyberqa.retrieval.late import late_interaction
+from cyberqa.types import Hit
+
+_CANDIDATES = 150
+"""Chunks that each side proposes for each form, at least; all signals are then computed for all of them."""
+
+# Beside late interaction, whose weight is 1. docs/retrieval.md has what each is worth.
+_VECTOR_WEIGHT = 0.1
+_LEXICAL_WEIGHT = 0.02
+_LENGTH_WEIGHT = 0.01
+_USUAL_CHARS = 600
+
+
+class Mode(StrEnum):
+    """Which sides are asked: both, or one alone."""
+
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    LEXICAL = "lexical"
+
+
+def parse_mode(name: str) -> Mode:
+    """Return the mode of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        return Mode(name)
+    except ValueError:
+        raise UsageError(f"expected a mode of {', '.join(Mode)}, found {name!r}") from None
+
+
+def retrieve(
+    generation: Generation,
+    forms: Sequence[Form],
+    k: int,
+    mode: Mode = Mode.HYBRID,
+    allowed: Mask | None = None,
+) -> list[Hit]:
+    """Return the ``k`` best chunks for a question, best first; ties by document and position.
+
+    A hit's score is the sum of its signals. HYBRID: late interaction, 0.1 x the cosine of the vectors, 0.02 x BM25
+    divided by the best BM25 of any chunk, and a small price for length; the first two are means over the forms. DENSE
+    goes without BM25; LEXICAL is BM25 divided by its best, and nothing else. With ``allowed``, ``(chunks,)`` bool, all
+    this is among these chunks only.
+    """
+    bm25 = _lexical(generation, forms[0], allowed)
+    rows = _candidates(generation, forms, bm25, max(_CANDIDATES, k), mode, allowed)
+    signals: dict[str, NDArray[np.float32]] = {}
+    if mode is not Mode.LEXICAL:
+        signals["late interaction"] = _mean([late_interaction(generation, form, rows) for form in forms])
+        vectors = generation.chunk_vectors(rows)
+        signals["passage vector"] = _VECTOR_WEIGHT * _mean([vectors @ form.vector for form in forms])
+        chars = np.maximum(generation.rows["chars"][rows], 1).astype(np.float32)
+        signals["length"] = -_LENGTH_WEIGHT * np.log(chars / _USUAL_CHARS)
+    if mode is not Mode.DENSE:
+        signals["words"] = (_LEXICAL_WEIGHT if mode is Mode.HYBRID else 1.0) * bm25[rows]
+    scores = np.sum(list(signals.values()), axis=0)
+    # Scores are shown to six decimals: what looks equal is ordered as a tie. Rows follow document and position.
+    order = sorted(range(len(rows)), key=lambda place: (-round(float(scores[place]), 6), int(rows[place])))[:k]
+    return [
+        Hit(
+            int(rows[place]),
+            rank,
+            round(float(scores[place]), 6),
+            {name: float(values[place]) for name, values in signals.items()},
+        )
+        for rank, place in enumerate(order, 1)
+    ]
+
+
+def _lexical(generation: Generation, form: Form, allowed: Mask | None) -> NDArray[np.float32]:
+    """Return BM25 of every allowed chunk divided by the best, ``(chunks,)``; zeros where no word is known."""
+    bm25 = generation.lexical_scores(form.text)
+    if allowed is not None:
+        bm25[~allowed] = 0.0
+    best = bm25.max(initial=0.0)
+    return bm25 / best if best > 0 else bm25
+
+
+def _candidates(
+    generation: Generation,
+    forms: Sequence[Form],
+    bm25: NDArray[np.float32],
+    candidates: int,
+    mode: Mode,
+    allowed: Mask | None,
+) -> NDArray[np.int64]:
+    """Return the rows that either side proposes, ascending."""
+    proposed: list[NDArray[np.int64]] = []
+    if mode is not Mode.LEXICAL:
+        proposed += [generation.nearest_rows(form.vector, candidates, allowed) for form in forms]
+    if mode is not Mode.DENSE:
+        proposed.append(_best_rows(bm25, candidates))
+    return np.unique(np.concatenate(proposed)).astype(np.int64)
+
+
+def _mean(values: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    mean: NDArray[np.float32] = np.mean(values, axis=0)
+    return mean
+
+
+def _best_rows(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Return the rows of the ``k`` highest scores above zero, in any order but always the same."""
+    found = np.flatnonzero(scores)
+    if len(found) > k:
+        found = found[np.argsort(-scores[found], kind="stable")[:k]]
+    return found

@@ -1,0 +1,46 @@
+"""A question as it is compared: its vector and its tokens, once as asked and once for each way it was rewritten."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cyberqa.embedding import Encoder
+from cyberqa.embedding.token_codec import codec_for
+from cyberqa.types import Matrix, Vector
+
+_MOST_CHARS_A_TOKEN = 100  # longer words are one unknown token
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to ask: ``vector`` (dim,), and its n tokens that are words.
+
+    Of these, ``ids`` (n,), ``spans`` (n, 2) in characters of ``text``, and projected ``tokens`` (n, dims).
+    """
+
+    text: str
+    vector: Vector
+    ids: NDArray[np.int64]
+    spans: NDArray[np.int64]
+    tokens: Matrix
+
+
+def encode_form(encoder: Encoder, text: str) -> Form:
+    """Encode a question, cut at a word where the encoder cannot take it whole; its words all count lexically."""
+    text = _within_window(encoder, text)
+    encoding = next(iter(encoder.encode([text])))
+    tokens = encoder.tokenize(text)
+    kept = tokens.is_word if tokens.is_word.any() else np.ones(len(tokens.ids), np.bool_)
+    rows = encoding.tokens[kept]
+    projected = codec_for(encoder.info, rows.shape[1]).project(rows)
+    return Form(text, encoding.vector, tokens.ids[kept], tokens.spans[kept], projected)
+
+
+def _within_window(encoder: Encoder, question: str) -> str:
+    window = encoder.info.window_tokens
+    question = question[: window * _MOST_CHARS_A_TOKEN]
+    while encoder.count_tokens(question) > window:
+        shorter = question[: len(question) * 3 // 4]
+        question = shorter.rsplit(maxsplit=1)[0] if " " in shorter.strip() else shorter
+    return question
