@@ -85,33 +85,6 @@ def test_no_passage_comes_twice_and_no_contents_page_comes_at_all(session):
     assert not any(p.text.count(".....") > 1 for p in passages)
 
 
-def test_the_score_is_cosine_plus_four_tenths_of_relative_bm25(session):
-    generation, encoder = session.generation, session._encoder
-    first = session.ask(QUESTION).passages[0]
-    vector = next(encoder.encode([QUESTION])).vector
-    bm25 = generation.lexical_scores(QUESTION)
-    row = next(r for r in range(468) if generation.chunk(r).span == Span(first.location.start, first.location.end))
-    expected = float(generation.chunk_vectors([row])[0] @ vector) + 0.4 * bm25[row] / bm25.max()
-    assert first.score == pytest.approx(expected, abs=1e-5)
-
-
-def test_the_highlight_is_the_sentence_nearest_to_the_question(session):
-    encoder = session._encoder
-    for passage in session.ask("NATO cyber coalition exercise").passages:
-        generation = session.generation
-        row = next(
-            r
-            for r in range(468)
-            if generation.chunk(r).document == passage.citation.document
-            and generation.chunk(r).span.start == passage.location.start
-        )
-        text = generation.document(passage.citation.document).text
-        sentences = [text[s.start : s.end] for s in generation.chunk(row).sentences]
-        question = next(encoder.encode(["NATO cyber coalition exercise"])).vector
-        nearest = max(sentences, key=lambda sentence: float(next(encoder.encode([sentence])).vector @ question))
-        assert passage.highlight.text == nearest
-
-
 def test_nothing_is_judged_before_it_is_calibrated(session):
     answer = session.ask(QUESTION)
     assert (answer.verdict.value, answer.confidence, answer.threshold, answer.calibration) == (

@@ -61,16 +61,8 @@ def test_vectors_in_the_index_are_those_of_title_trail_and_text(session):
     document = generation.document(chunk.document)
     shown, rest = (document.text[span.start : span.end] for span in (chunk.span, chunk.continuation))
     matched = f"{document.title}. {'. '.join(chunk.section)}\n{shown} {rest}"
-    assert np.array_equal(generation.chunk_vectors(np.array([row]))[0], next(encoder.encode([matched])).vector)
-
-
-def test_sentence_vectors_are_those_of_the_bare_sentences(session):
-    generation = session.generation
-    chunk = generation.chunk(100)
-    text = generation.document(chunk.document).text
-    for span, vector in zip(chunk.sentences, generation.sentence_vectors(100), strict=True):
-        expected = next(session._encoder.encode([text[span.start : span.end]])).vector
-        assert np.abs(vector - expected).max() <= 2**-11  # float16
+    stored = generation.chunk_vectors(np.array([row]))[0]
+    assert np.array_equal(stored, next(encoder.encode([matched])).vector.astype(np.float16))
 
 
 def test_chunks_come_back_as_they_were_cut(settings):
@@ -175,14 +167,14 @@ def test_generation_id_follows_every_input(settings):
 def test_a_text_seen_before_is_not_embedded_again(settings):
     first = FakeEncoder()
     build(settings, first)
-    assert len(first.encoded) == 2 + 4  # two chunks, four sentences
+    assert len(first.encoded) == 2  # two chunks
     (settings.corpus / "gamma.txt").write_text("Gamma report\n\nA third text.\n", "utf-8")
     second = FakeEncoder()
     report = build(settings, second)
-    assert second.encoded == ["Gamma report\nA third text.", "A third text."]
+    assert second.encoded == ["Gamma report\nA third text."]
     assert (report.added, report.changed, report.removed) == (("gamma.txt",), (), ())
     assert build(settings, again := FakeEncoder(), rebuild=True).embedded == 0 == len(again.encoded)
-    assert build(settings, FakeEncoder(), use_cache=False).embedded == 8
+    assert build(settings, FakeEncoder(), use_cache=False).embedded == 3
 
 
 def test_removing_a_document_brings_back_the_earlier_generation(settings):
@@ -206,7 +198,9 @@ def test_nothing_changed_writes_nothing(settings):
 def test_an_interrupted_build_leaves_the_last_generation_and_keeps_its_vectors(settings, monkeypatch):
     monkeypatch.setattr(ingest, "_CACHED_AT_ONCE", 1)
     before = build(settings).generation
-    (settings.corpus / "gamma.txt").write_text("Gamma report\n\nA third text. And a fourth one.\n", "utf-8")
+    (settings.corpus / "gamma.txt").write_text(
+        "Gamma report\n\n1 A\n\nA third text.\n\n2 B\n\nA fourth one.\n\n3 C\n\nA fifth.\n", "utf-8"
+    )
 
     class Interrupted(FakeEncoder):
         def encode(self, texts):
@@ -306,7 +300,7 @@ def test_a_pointer_that_is_no_generation_id_is_refused(settings, name):
         Generation.open_current(settings.index)
 
 
-@pytest.mark.parametrize("name", ["chunks.faiss", "corpus.sqlite", "sentences.npy", "postings.npy", "manifest.json"])
+@pytest.mark.parametrize("name", ["chunks.faiss", "corpus.sqlite", "tokens.npy", "postings.npy", "manifest.json"])
 def test_a_missing_file_is_refused_in_words_and_mended_by_rebuild(settings, name):
     build(settings)
     (generation_folder(settings.index, current_generation(settings.index)) / name).unlink()
@@ -318,7 +312,7 @@ def test_a_missing_file_is_refused_in_words_and_mended_by_rebuild(settings, name
 
 
 @pytest.mark.parametrize("cut", [0, 100])
-@pytest.mark.parametrize("name", ["chunks.faiss", "corpus.sqlite", "sentences.npy", "postings.npy", "manifest.json"])
+@pytest.mark.parametrize("name", ["chunks.faiss", "corpus.sqlite", "tokens.npy", "postings.npy", "manifest.json"])
 def test_a_file_cut_short_is_refused_in_words_and_mended_by_index(settings, name, cut):
     build(settings)
     file = generation_folder(settings.index, current_generation(settings.index)) / name
@@ -357,7 +351,7 @@ def test_a_damaged_state_or_cache_is_mended_by_index(settings):
     (settings.index / ingest.CACHE_FILE).write_bytes(b"nonsense" * 1000)
     report = build(settings, rebuild=True)
     assert report.warnings == {ingest.CACHE_FILE: ("it was damaged, and was begun anew",)}
-    assert report.embedded == 6
+    assert report.embedded == 2
     assert Session.open(settings, FakeEncoder()).changes == []
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from conftest import FakeEncoder
 from cyberqa.documents.joining import find_continuations, link_footnotes
 from cyberqa.ingest import build_index
-from cyberqa.matching import matched_text, sentence_texts
+from cyberqa.matching import matched_text
 from cyberqa.session import Session
 from cyberqa.types import Block, BlockKind, Span
 from test_chunking import chunks_of
@@ -32,10 +32,7 @@ def test_a_sentence_cut_by_footnotes_is_one_for_matching_and_comes_as_passage_an
     first, *rest = chunks_of(document, FakeEncoder())
     assert text_of(document, first.span).endswith("trains² the teams of")
     assert text_of(document, first.continuation) == "the northern districts every spring."
-    assert matched_text(document, first, "").endswith("the teams of the northern districts every spring.")
-    assert sentence_texts(document, first, len, 10_000)[-1].endswith(
-        "the teams of the northern districts every spring."
-    )
+    assert matched_text(document, first, "").text.endswith("the teams of the northern districts every spring.")
     assert text_of(document, rest[-1].span) == "A second sentence follows here and is complete."
 
 
@@ -117,13 +114,6 @@ def test_a_table_is_matched_with_caption_and_header_and_shown_with_them_where_th
     (chunk,) = [c for c in chunks_of(BALKANS, encoder) if c.kind is BlockKind.TABLE]
     assert text_of(BALKANS, chunk.span).startswith("\tALB\tBIH")
     assert "Table 1: Cybersecurity environment" in text_of(BALKANS, chunk.span)
-    row = next(
-        t
-        for t in sentence_texts(BALKANS, chunk, len, 10_000)
-        if t.endswith("CS/IS Strategy\t-/+\t-/+\t+\t+\t-\t+\t-/+")
-    )
-    assert "\tALB\tBIH" in row
-    assert "Table 1" in row
 
 
 def test_later_rows_of_a_long_table_are_matched_with_the_header_that_is_not_shown():
@@ -133,7 +123,7 @@ def test_later_rows_of_a_long_table_are_matched_with_the_header_that_is_not_show
     assert text_of(document, first.span).startswith("Table 2: Who has what\n\nCountry\tLaw")
     for chunk in others:
         assert "Law" not in text_of(document, chunk.span)
-        assert matched_text(document, chunk, "").startswith("Table 2: Who has what\nCountry\tLaw\tTeam\nCountry ")
+        assert matched_text(document, chunk, "").text.startswith("Table 2: Who has what\nCountry\tLaw\tTeam\nCountry ")
 
 
 def test_a_header_that_would_fill_the_window_is_left_out():

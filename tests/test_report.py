@@ -34,8 +34,8 @@ def mended(settings, monkeypatch):
     )
     read = documents.read_document
 
-    def read_with_repairs(id_, data, metadata=None):
-        found = read(id_, data, metadata)
+    def read_with_repairs(id_, data, metadata=None, **how):
+        found = read(id_, data, metadata, **how)
         return replace(found, repairs=REPAIRS, warnings=(SCANNED,)) if id_ == "port.pdf" else found
 
     monkeypatch.setattr(ingest, "read_document", read_with_repairs)

@@ -1,0 +1,151 @@
+"""Scores held to their formulas by brute force; tokens in the index held to the encoder."""
+
+import math
+
+import numpy as np
+import pytest
+
+from conftest import QUESTION, FakeEncoder
+from cyberqa.embedding.token_codec import TokenCodec, codec_for, cosines
+from cyberqa.ingest import build_index
+from cyberqa.matching import NO_SENTENCE, matched_text, neighbours, trail_text
+from cyberqa.retrieval import Mode, retrieve
+from cyberqa.retrieval.forms import encode_form
+from cyberqa.retrieval.late import (
+    BORROWED_FROM_BEFORE,
+    BORROWED_FROM_REFERENCE,
+    IDF_POWER,
+    late_interaction,
+    token_weights,
+)
+from cyberqa.session import Session
+from test_chunking import chunks_of
+from test_documents import read
+
+
+def decoded(codes: np.ndarray) -> np.ndarray:
+    """Each token as unit vector of its signs."""
+    bits = np.unpackbits(codes, axis=1).astype(np.float32)
+    return (2 * bits - 1) / math.sqrt(bits.shape[1])
+
+
+def test_a_code_holds_the_signs_and_cosines_are_those_of_the_signs():
+    random = np.random.default_rng(1)
+    codec = TokenCodec(random.normal(size=(6, 16)).astype(np.float32), random.normal(size=16).astype(np.float32))
+    tokens = random.normal(size=(5, 6)).astype(np.float32)
+    codes = codec.encode(tokens)
+    assert codes.shape == (5, 2)
+    question = codec.project(tokens[:3])
+    assert np.allclose(np.linalg.norm(question, axis=1), 1)
+    assert np.allclose(cosines(question, codes), question @ decoded(codes).T, atol=1e-6)
+
+
+def test_a_model_of_other_dimensions_gets_a_codec_that_is_the_same_every_time():
+    encoder = FakeEncoder()
+    for dim, dims in ((32, 32), (20, 16), (768, 256)):
+        rows = np.random.default_rng(2).normal(size=(4, dim)).astype(np.float32)
+        codes = codec_for(encoder.info, dim).encode(rows)
+        assert codes.shape == (4, dims // 8)
+        assert np.array_equal(codes, codec_for(encoder.info, dim).encode(rows))
+
+
+def test_the_tokens_in_the_index_are_those_of_the_matched_text(session):
+    generation, encoder = session.generation, session._encoder
+    row = next(r for r in range(generation.manifest.chunks) if generation.chunk(r).section[-1:] == ("4.1 Albania",))
+    chunk = generation.chunk(row)
+    document = generation.document(chunk.document)
+    window = encoder.info.window_tokens
+    trail = trail_text(document.title, chunk.section, encoder.count_tokens, window)
+    matched = matched_text(document, chunk, trail)
+    tokens = encoder.tokenize(matched.text)
+    rows = next(encoder.encode([matched.text])).tokens[tokens.is_word]
+    codes, _ = generation.token_codes(np.array([row]))
+    assert np.array_equal(codes, codec_for(encoder.info, rows.shape[1]).encode(rows))
+    sentences = generation.token_sentences(row)
+    starts = tokens.spans[tokens.is_word, 0]
+    assert np.array_equal(sentences == NO_SENTENCE, starts < matched.front)
+    for place, sentence in enumerate(chunk.sentences[:-1]):
+        inside = starts[sentences == place] - matched.front + chunk.span.start
+        assert sentence.start <= inside.min() <= inside.max() < sentence.end
+
+
+def test_all_that_is_stored_of_a_passage_takes_at_most_6_kb(real_index, session):
+    folder = real_index / "generations" / session.generation.manifest.generation
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    assert size / session.generation.manifest.chunks <= 6 * 1024
+
+
+def best_matches(generation, form, row: int) -> np.ndarray:
+    codes, _ = generation.token_codes(np.array([row]))
+    return (form.tokens @ decoded(codes).T).max(axis=1)
+
+
+@pytest.mark.parametrize("question", [QUESTION, "which law does the footnote on Montenegro's CIRT name", "¿?"])
+def test_late_interaction_is_the_weighted_best_match_with_what_may_be_borrowed(session, question):
+    generation = session.generation
+    form = encode_form(session._encoder, question)
+    rows = np.arange(0, generation.manifest.chunks, 7)
+    found = late_interaction(generation, form, rows)
+    n = generation.manifest.chunks
+    held = [float(generation.pieces[id_]) for id_ in form.ids]
+    weights = np.array([math.log(1 + (n - df + 0.5) / (df + 0.5)) ** IDF_POWER for df in held])
+    weights /= weights.sum()
+    assert np.allclose(token_weights(generation, form), weights, atol=1e-6)
+    for row, score in zip(rows, found, strict=True):
+        best = best_matches(generation, form, row)
+        beside = generation.rows[row]
+        for name, price in (("before", BORROWED_FROM_BEFORE), ("refers", BORROWED_FROM_REFERENCE)):
+            if beside[name] >= 0:
+                best = np.maximum(best, best_matches(generation, form, int(beside[name])) - price)
+        assert score == pytest.approx(float(weights @ best), abs=1e-5)
+
+
+def test_the_score_is_the_sum_of_its_signals(session):
+    generation = session.generation
+    form = encode_form(session._encoder, QUESTION)
+    bm25 = generation.lexical_scores(QUESTION)
+    for hit in retrieve(generation, [form], 10):
+        row = np.array([hit.row])
+        expected = {
+            "late interaction": float(late_interaction(generation, form, row)[0]),
+            "passage vector": 0.1 * float(generation.chunk_vectors(row)[0] @ form.vector),
+            "length": -0.01 * math.log(int(generation.rows["chars"][hit.row]) / 600),
+            "words": 0.02 * float(bm25[hit.row] / bm25.max()),
+        }
+        assert hit.signals == pytest.approx(expected, abs=1e-5)
+        assert hit.score == pytest.approx(sum(expected.values()), abs=1e-5)
+
+
+def test_each_side_works_alone(session):
+    form = encode_form(session._encoder, QUESTION)
+    lexical = retrieve(session.generation, [form], 5, Mode.LEXICAL)
+    assert {frozenset(hit.signals) for hit in lexical} == {frozenset({"words"})}
+    assert lexical[0].score == pytest.approx(1.0)
+    dense = retrieve(session.generation, [form], 5, Mode.DENSE)
+    assert all("words" not in hit.signals for hit in dense)
+
+
+def test_forms_count_alike(session):
+    generation, encoder = session.generation, session._encoder
+    forms = [encode_form(encoder, text) for text in (QUESTION, "who financed the Albanian CERT")]
+    hits = retrieve(generation, forms, 5)
+    rows = np.sort([hit.row for hit in hits])
+    alone = [late_interaction(generation, form, rows) for form in forms]
+    expected = dict(zip(rows.tolist(), np.mean(alone, axis=0).tolist(), strict=True))
+    assert {hit.row: hit.signals["late interaction"] for hit in hits} == pytest.approx(expected, abs=1e-6)
+
+
+def test_what_stands_beside_a_chunk():
+    text = "Report\n\n1 A\n\nFirst¹ thing.\n\n¹ The note.\n\nSecond thing.\n\n2 B\n\nThird thing.\n"
+    document = read(text)
+    chunks = chunks_of(document, FakeEncoder())
+    texts = [document.text[c.span.start : c.span.end] for c in chunks]
+    assert texts == ["First¹ thing.", "¹ The note.", "Second thing.", "Third thing."]
+    assert neighbours(document, chunks) == ([-1, -1, 0, -1], [-1, 0, -1, -1])
+
+
+def test_a_chunk_without_any_word_is_found_by_nothing_and_breaks_nothing(settings):
+    (settings.corpus / "marks.txt").write_text("Marks\n\n1 A\n\n*** --- ***\n\n2 B\n\nWords again.\n", "utf-8")
+    build_index(settings, encoder=FakeEncoder())
+    with Session.open(settings, FakeEncoder()) as session:
+        assert session.ask("Words again", k=10).passages[0].text == "Words again."
