@@ -12,8 +12,10 @@ from cyberqa.retrieval.forms import Form
 from cyberqa.retrieval.late import late_interaction
 from cyberqa.types import Hit
 
-_CANDIDATES = 150
-"""Chunks that each side proposes for each form, at least; all signals are then computed for all of them."""
+_CANDIDATES = 100
+"""Chunks that are ranked by all signals, at least: the best by cosine plus _PROPOSED_BY_WORDS x relative BM25.
+On dev, 60 to 200 give the same Success@1, and the same Success@5 within one question."""
+_PROPOSED_BY_WORDS = 0.4
 
 # Beside late interaction, whose weight is 1. docs/retrieval.md has what each is worth.
 _VECTOR_WEIGHT = 0.1
@@ -61,8 +63,7 @@ def retrieve(
     signals: dict[str, NDArray[np.float32]] = {}
     if mode is not Mode.LEXICAL:
         signals["late interaction"] = _mean([late_interaction(generation, form, rows) for form in forms])
-        vectors = generation.chunk_vectors(rows)
-        signals["passage vector"] = _VECTOR_WEIGHT * _mean([vectors @ form.vector for form in forms])
+        signals["passage vector"] = _VECTOR_WEIGHT * _cosines(generation, forms, rows)
         chars = np.maximum(generation.rows["chars"][rows], 1).astype(np.float32)
         signals["length"] = -_LENGTH_WEIGHT * np.log(chars / _USUAL_CHARS)
     if mode is not Mode.DENSE:
@@ -98,13 +99,20 @@ def _candidates(
     mode: Mode,
     allowed: Mask | None,
 ) -> NDArray[np.int64]:
-    """Return the rows that either side proposes, ascending."""
-    proposed: list[NDArray[np.int64]] = []
-    if mode is not Mode.LEXICAL:
-        proposed += [generation.nearest_rows(form.vector, candidates, allowed) for form in forms]
-    if mode is not Mode.DENSE:
+    """Return the rows that are worth ranking, ascending."""
+    if mode is Mode.LEXICAL:
+        return np.sort(_best_rows(bm25, candidates))
+    proposed = [generation.nearest_rows(form.vector, candidates, allowed) for form in forms]
+    if mode is Mode.HYBRID:
         proposed.append(_best_rows(bm25, candidates))
-    return np.unique(np.concatenate(proposed)).astype(np.int64)
+    rows = np.unique(np.concatenate(proposed)).astype(np.int64)
+    worth = _cosines(generation, forms, rows) + (_PROPOSED_BY_WORDS * bm25[rows] if mode is Mode.HYBRID else 0.0)
+    return np.sort(rows[np.argsort(-worth, kind="stable")[:candidates]])
+
+
+def _cosines(generation: Generation, forms: Sequence[Form], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    vectors = generation.chunk_vectors(rows)
+    return _mean([vectors @ form.vector for form in forms])
 
 
 def _mean(values: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
