@@ -1,24 +1,30 @@
 """Hits in, an Answer's passages out: verbatim text, its citation, and the sentence that answers."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 
+from cyberqa.duplicates import fold_repeats
 from cyberqa.index.generation import Generation
 from cyberqa.location import Locator
-from cyberqa.types import Chunk, Citation, Document, Excerpt, Hit, Note, Passage, Span, Vector
+from cyberqa.types import Chunk, Citation, Document, Excerpt, Hit, Note, Passage, Repeat, Span, Vector
 
 
-def make_passages(generation: Generation, hits: Sequence[Hit], question: Vector) -> tuple[Passage, ...]:
-    """Return the passages of ``hits``, in their order."""
+def make_passages(generation: Generation, hits: Sequence[Hit], question: Vector, k: int) -> tuple[Passage, ...]:
+    """Return the passages of the ``k`` best of ``hits`` that differ, in their order."""
     locators: dict[str, Locator] = {}
-    return tuple(_passage(generation, hit, question, locators) for hit in hits)
+    return tuple(
+        _passage(generation, hit, repeats, question, locators) for hit, repeats in fold_repeats(generation, hits, k)
+    )
 
 
-def _passage(generation: Generation, hit: Hit, question: Vector, locators: dict[str, Locator]) -> Passage:
+def _passage(
+    generation: Generation, hit: Hit, repeats: Sequence[Hit], question: Vector, locators: dict[str, Locator]
+) -> Passage:
     chunk = generation.chunk(hit.row)
     document = generation.document(chunk.document)
-    locator = locators.get(document.id) or locators.setdefault(document.id, Locator(document))
+    locator = _locator(document, locators)
     best = chunk.sentences[int(np.argmax(generation.sentence_vectors(hit.row) @ question))]
     passage = _excerpt(document, locator, chunk.span)
     return Passage(
@@ -31,7 +37,18 @@ def _passage(generation: Generation, hit: Hit, question: Vector, locators: dict[
         continuation=_excerpt(document, locator, chunk.continuation) if chunk.continuation else None,
         citation=_cite(document, chunk),
         notes=_notes(generation, document, locator, chunk),
+        also_in=tuple(_repeat(generation, repeat, locators) for repeat in repeats),
     )
+
+
+def _repeat(generation: Generation, hit: Hit, locators: dict[str, Locator]) -> Repeat:
+    chunk = generation.chunk(hit.row)
+    locator = _locator(generation.document(chunk.document), locators)
+    return Repeat(**asdict(locator.locate(chunk.span)), document=chunk.document)
+
+
+def _locator(document: Document, locators: dict[str, Locator]) -> Locator:
+    return locators.get(document.id) or locators.setdefault(document.id, Locator(document))
 
 
 def _notes(generation: Generation, document: Document, locator: Locator, chunk: Chunk) -> tuple[Note, ...]:

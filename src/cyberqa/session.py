@@ -18,6 +18,7 @@ from cyberqa.settings import Settings, load_settings
 from cyberqa.types import Answer, IndexInfo, Verdict
 
 DEFAULT_TOP_K = 5
+_SPARE = 20  # hits beyond those asked for, that repeats make room for or are found among
 _FILTERS_KEPT = 8
 _MOST_CHARS_A_TOKEN = 100  # longer words are one unknown token
 
@@ -124,9 +125,10 @@ class Session:
         clock = _Clock()
         vector = next(iter(self._encoder.encode([self._within_window(question)]))).vector
         clock.lap("encode")
-        hits = retrieve(self.generation, question, vector, k, mode, allowed)
+        corrections = self.generation.corrections(question, self._is_word)
+        hits = retrieve(self.generation, question, vector, k + _SPARE, mode, allowed, corrections)
         clock.lap("retrieve")
-        passages = make_passages(self.generation, hits, vector)
+        passages = make_passages(self.generation, hits, vector, k)
         clock.lap("answer")
         manifest = self.generation.manifest
         return Answer(
@@ -149,6 +151,10 @@ class Session:
 
     def _find_chunks(self, documents: tuple[str, ...], where: tuple[str, ...]) -> Mask:
         return self.generation.chunks_of(self.matching_documents(documents, where))
+
+    def _is_word(self, word: str) -> bool:
+        """Whether the model has a token for a word: no typo then, although it may stand nowhere in the corpus."""
+        return self._encoder.count_tokens(word) == 1
 
     def _within_window(self, question: str) -> str:
         """Cut a question that the encoder cannot take whole at a word; its words all count lexically."""

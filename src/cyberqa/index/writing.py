@@ -17,7 +17,7 @@ import faiss
 import numpy as np
 
 from cyberqa.errors import SearchIndexError
-from cyberqa.index import lexical
+from cyberqa.index import lexical, typos
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
     CURRENT_FILE,
@@ -134,7 +134,7 @@ def _sweep(index: Path, current: str) -> None:
 def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -> int:
     vectors = faiss.IndexFlatIP(dim)
     sentence_vectors = [np.empty((0, dim), np.float16)]
-    matched: list[str] = []
+    matched: list[tuple[str, str | None]] = []
     database = sqlite3.connect(folder / DATABASE_FILE)
     try:
         database.executescript(resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8"))
@@ -146,9 +146,10 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -
                 vectors.add(entry.vectors)
                 sentence_vectors.append(entry.sentence_vectors.astype(np.float16))
                 first_sentence += len(entry.sentence_vectors)
-                matched.extend(entry.matched)
+                matched.extend((text, entry.document.language) for text in entry.matched)
             directory, postings = lexical.build_postings(matched)
             database.executemany("INSERT INTO terms VALUES (?, ?, ?)", directory)
+            database.executemany("INSERT INTO words VALUES (?, ?, ?)", typos.known_words(matched))
     finally:
         database.close()
     try:
