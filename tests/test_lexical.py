@@ -200,6 +200,10 @@ def test_a_spelling_that_was_counted_is_not_counted_again(generation):
         ("minstry", [("ministry", 0.8)]),
         ("lbania", [("Albania", 0.8)]),
         ("ablania", [("Albania", 0.8)]),
+        ("Ablania", [("Albania", 0.8)]),
+        ("Aalbnia", []),  # two slips, one of them in front
+        ("Aalbania", [("Albania", 0.8)]),
+        ("mnistry", [("ministry", 0.8)]),
         ("Albnaia", [("Albania", 0.8)]),
         ("cooprtion", [("Cooperation", 0.6)]),
         ("ENSA", [("ENISA", 0.8)]),

@@ -58,9 +58,11 @@ def reach_of(typed: str) -> int:
 
 
 def other_beginnings(word: str) -> list[str]:
-    """Return what a folded word may have been with one slip in its first letter."""
-    inside = [letter + rest for letter in string.ascii_lowercase for rest in (word, word[1:])]
-    return [word[1:], word[1] + word[0] + word[2:], *inside]
+    """Return what a folded word may have been with one slip in its first two letters."""
+    found = [word[1:], word[0] + word[2:], word[1::-1] + word[2:], word[0] + word[2:0:-1] + word[3:]]
+    for place in (0, 1):
+        found += [word[:place] + ch + word[place + drop :] for ch in string.ascii_lowercase for drop in (0, 1)]
+    return sorted({other for other in found if other[:2] != word[:2]})
 
 
 def nearest(typed: str, word: str, known: Iterable[Known], *, is_first: bool) -> list[Correction]:
