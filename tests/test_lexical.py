@@ -12,7 +12,7 @@ from conftest import FakeEncoder
 from cyberqa import ingest
 from cyberqa.index import lexical
 from cyberqa.index.generation import Generation
-from cyberqa.index.phrases import phrase_matches, quoted_phrases
+from cyberqa.index.phrases import phrase_matches, quoted_phrases, without_quoted
 from cyberqa.index.typos import Correction, corrected, known_words, nearest, reach_of
 from cyberqa.index.words import analysers, fold, folded_words, index_terms, spelled_words
 from cyberqa.retrieval import Mode, retrieve
@@ -275,6 +275,12 @@ def test_a_corrected_question_keeps_all_else():
 )
 def test_what_stands_in_quotes_is_a_phrase(question, phrases):
     assert quoted_phrases(question) == phrases
+
+
+def test_what_is_quoted_is_not_mended(corpus_settings_once):
+    asked = [corpus_settings_once.ask(question).passages[0].score for question in ("minstry", '"minstry"')]
+    assert asked[0] > asked[1]
+    assert without_quoted('who "on the way" met') == "who   met"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.errors import IncompatibleIndexError, UsageError
 from cyberqa.filtering import matching_documents, parse_filter
 from cyberqa.index.generation import Generation, Mask
+from cyberqa.index.phrases import without_quoted
 from cyberqa.index.state import changed_files
 from cyberqa.retrieval import Mode, retrieve
 from cyberqa.settings import Settings, load_settings
@@ -125,7 +126,7 @@ class Session:
         clock = _Clock()
         vector = next(iter(self._encoder.encode([self._within_window(question)]))).vector
         clock.lap("encode")
-        corrections = self.generation.corrections(question, self._is_word)
+        corrections = self.generation.corrections(without_quoted(question), self._is_word)
         hits = retrieve(self.generation, question, vector, k + _SPARE, mode, allowed, corrections)
         clock.lap("retrieve")
         passages = make_passages(self.generation, hits, vector, k)

@@ -12,7 +12,7 @@ from cyberqa.matching import joined_text
 
 _QUOTED = re.compile(r"(?<!\w)[\"“”„«]([^\"“”„«»]+)[\"“”»](?!\w)")  # not the inches of a 19" rack
 
-_MOST_READ = 500
+_MOST_READ = 200
 """Chunks that hold all words of a phrase and are read to see whether they hold it as it stands: the best by BM25."""
 
 

@@ -55,7 +55,9 @@ def spelled_words(text: str) -> list[str]:
     """Return the words of a text as they are written, in order; footnote marks part words."""
     text = _FOOTNOTE_MARK.sub(" ", text)
     if not text.isascii():  # a mark that has no place in a composed letter would part a word
-        text = "".join(ch for ch in unicodedata.normalize("NFC", text) if not unicodedata.combining(ch))
+        text = unicodedata.normalize("NFC", text)
+        if marks := [ord(ch) for ch in set(text) if unicodedata.combining(ch)]:
+            text = text.translate(dict.fromkeys(marks))
     return _WORD.findall(text)
 
 
