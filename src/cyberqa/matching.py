@@ -4,10 +4,11 @@ In front of a chunk stand the document's title and the trail of headings, and a 
 behind it the rest of a sentence that a page's end cut off.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from cyberqa.sentences import CountTokens
 from cyberqa.types import Chunk, Document, Span
+
+CountTokens = Callable[[str], int]  # not from `sentences`: a question comes through here, and needs no readers
 
 _TRAIL_SHARE = 0.25  # of the encoder's window; a longer title and trail lose their outer parts
 
