@@ -1,7 +1,6 @@
 """A generation: rows in, rows out, a pure function of what goes in, and made current in one step."""
 
 import json
-import math
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +8,10 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from conftest import FakeEncoder
 from cyberqa import ingest
 from cyberqa.errors import CorpusError, IncompatibleIndexError, NoIndexError, SearchIndexError
-from cyberqa.index import lexical
 from cyberqa.index.generation import Generation
 from cyberqa.index.manifest import (
     CURRENT_FILE,
@@ -80,59 +76,6 @@ def test_chunks_come_back_as_they_were_cut(settings):
         "It had nine members.",
     ]
     assert document.title == "Alpha report"
-
-
-# --- words ---------------------------------------------------------------------------------------------------
-
-
-def bm25(tf: int, df: int, total: int, length: int, mean: float) -> float:
-    idf = math.log(1 + (total - df + 0.5) / (df + 0.5))
-    return idf * tf * (1.2 + 1) / (tf + 1.2 * (1 - 0.75 + 0.75 * length / mean))
-
-
-def scores_of(texts: list[str], question: str) -> list[float]:
-    directory, postings = lexical.build_postings(texts)
-    found = {term: postings[first : first + count] for term, first, count in directory}
-    asked = dict.fromkeys(lexical.index_terms(question))
-    return lexical.add_scores(iter([found[t] for t in asked if t in found]), len(texts)).tolist()
-
-
-def test_bm25_is_the_formula():
-    texts = ["the law was adopted", "the law of the sea law", "nothing here"]
-    mean = (4 + 6 + 2) / 3
-    expected = [bm25(1, 2, 3, 4, mean), bm25(2, 2, 3, 6, mean), 0.0]
-    assert scores_of(texts, "law") == pytest.approx(expected, rel=1e-6)
-
-
-def test_a_word_asked_twice_counts_once():
-    assert scores_of(["law", "sea"], "law law") == scores_of(["law", "sea"], "law")
-
-
-@given(st.lists(st.text(alphabet="ab c", max_size=12), min_size=1, max_size=8), st.text(alphabet="ab c", max_size=6))
-def test_bm25_is_the_formula_on_any_texts(texts, question):
-    counted = [lexical.index_terms(text) for text in texts]
-    mean = sum(map(len, counted)) / len(counted) or 1.0
-    expected = [
-        sum(
-            bm25(terms.count(t), sum(t in other for other in counted), len(texts), len(terms), mean)
-            for t in set(lexical.index_terms(question))
-            if t in terms
-        )
-        for terms in counted
-    ]
-    assert scores_of(texts, question) == pytest.approx(expected, rel=1e-5, abs=1e-6)
-
-
-def test_terms_are_folded_stemmed_and_parted_from_footnote_marks():
-    assert lexical.index_terms("Strategies of KOS-CERT, per force³ Çelësi") == [
-        "strategi",
-        "of",
-        "kos",
-        "cert",
-        "per",
-        "forc",
-        "celesi",
-    ]
 
 
 # --- generations ---------------------------------------------------------------------------------------------
@@ -272,7 +215,7 @@ def test_another_format_is_refused_in_words_and_mended_by_index(settings):
     manifest = generation_folder(settings.index, current_generation(settings.index)) / MANIFEST_FILE
     body = json.loads(manifest.read_text("utf-8"))
     manifest.write_text(json.dumps({**body, "format": 99}), "utf-8")
-    with pytest.raises(IncompatibleIndexError, match="format 99, expected format 2"):
+    with pytest.raises(IncompatibleIndexError, match="format 99, expected format 3"):
         Generation.open_current(settings.index)
     build(settings)
     assert Generation.open_current(settings.index).manifest.chunks == 2

@@ -5,16 +5,17 @@ behind it the rest of a sentence that a page's end cut off.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cyberqa.sentences import CountTokens
 from cyberqa.types import BlockKind, Chunk, Document, Span
 
 NO_SENTENCE = 65535
+
+CountTokens = Callable[[str], int]  # not from `sentences`: a question comes through here, and needs no readers
 
 _TRAIL_SHARE = 0.25  # of the encoder's window; a longer title and trail lose their outer parts
 
@@ -52,10 +53,10 @@ def matched_text(document: Document, chunk: Chunk, trail: str) -> Matched:
     return Matched(front + joined_text(document.text, chunk.span, chunk.continuation), len(front))
 
 
-def joined_text(text: str, span: Span, continuation: Span | None) -> str:
-    """Return a span's text with its continuation behind."""
+def joined_text(text: str, span: Span, continuation: Span | None, context: Sequence[Span] = ()) -> str:
+    """Return a span's text with its context in front, where that is not part of it, and its continuation behind."""
     behind = " " + text[continuation.start : continuation.end] if continuation else ""
-    return text[span.start : span.end] + behind
+    return _context_text(text, span, context) + text[span.start : span.end] + behind
 
 
 def _context_text(text: str, span: Span, context: Sequence[Span]) -> str:

@@ -89,7 +89,11 @@ def _passage_text(passage: Passage) -> str:
     if passage.continuation:
         shown.append(f"{_GAP} {passage.continuation.text}")
     shown.append(f"   highlight: {passage.highlight.text}")
-    return "\n\n".join(shown) + "\n" + "".join(f"   note: {note.text}\n" for note in passage.notes)
+    return (
+        "\n\n".join(shown)
+        + "\n"
+        + "".join(f"   {line}\n" for line in (*(f"note: {note.text}" for note in passage.notes), *also_in(passage)))
+    )
 
 
 def cite(passage: Passage) -> str:
@@ -101,6 +105,15 @@ def cite(passage: Passage) -> str:
         " · ".join(part for part in parts if part)
         + f" · {source.document} [{_characters(passage.location)}] · score {passage.score:.3f}"
     )
+
+
+def also_in(passage: Passage) -> list[str]:
+    """Return one line on where the same text stands again; none where it stands only once."""
+    places = [
+        f"{repeat.document} [{_characters(repeat)}]" + (f" {place(repeat)}" if place(repeat) else "")
+        for repeat in passage.also_in
+    ]
+    return ["also in " + ", ".join(places)] if places else []
 
 
 def place(location: Location) -> str:
@@ -147,7 +160,9 @@ def _markdown_citation(passage: Passage) -> str:
     ]
     where = [_escape_markdown(source.section[-1]) if source.section else None, place(passage.location)]
     return (
-        ", ".join(part for part in (*about, *where) if part) + f" (`{source.document}` {_characters(passage.location)})"
+        ", ".join(part for part in (*about, *where) if part)
+        + f" (`{source.document}` {_characters(passage.location)})"
+        + "".join(f"; {line}" for line in also_in(passage))
     )
 
 
@@ -176,6 +191,8 @@ def print_answer(answer: Answer, stream: TextIO) -> None:
         console.print(Padding(_emphasised(passage, Text), (1, 2, 1, 4)))
         for note in passage.notes:
             console.print(Padding(Text(escape_unsafe(" ".join(note.text.split())), style="dim"), (0, 2, 0, 6)))
+        for line in also_in(passage):
+            console.print(Padding(Text(escape_unsafe(line), style="dim"), (0, 0, 0, 4)))
         where = f"{source.document} [{_characters(passage.location)}] · score {passage.score:.3f}"
         console.print(Padding(Text(escape_unsafe(where), style="dim"), (0, 0, 1, 4)))
     if not answer.passages:

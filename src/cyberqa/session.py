@@ -12,6 +12,7 @@ from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.errors import IncompatibleIndexError, UsageError
 from cyberqa.filtering import matching_documents, parse_filter
 from cyberqa.index.generation import Generation, Mask
+from cyberqa.index.phrases import without_quoted
 from cyberqa.index.state import changed_files
 from cyberqa.retrieval import Mode, retrieve
 from cyberqa.retrieval.forms import encode_form
@@ -19,6 +20,7 @@ from cyberqa.settings import Settings, load_settings
 from cyberqa.types import Answer, IndexInfo, Verdict
 
 DEFAULT_TOP_K = 5
+_SPARE = 20  # hits beyond those asked for, that repeats make room for or are found among
 _FILTERS_KEPT = 8
 
 
@@ -124,9 +126,10 @@ class Session:
         clock = _Clock()
         forms = [encode_form(self._encoder, question)]
         clock.lap("encode")
-        hits = retrieve(self.generation, forms, k, mode, allowed)
+        corrections = self.generation.corrections(without_quoted(question), self._is_word)
+        hits = retrieve(self.generation, forms, k + _SPARE, mode, allowed, corrections)
         clock.lap("retrieve")
-        passages = make_passages(self.generation, hits, forms[0])
+        passages = make_passages(self.generation, hits, forms[0], k)
         clock.lap("answer")
         manifest = self.generation.manifest
         return Answer(
@@ -149,6 +152,10 @@ class Session:
 
     def _find_chunks(self, documents: tuple[str, ...], where: tuple[str, ...]) -> Mask:
         return self.generation.chunks_of(self.matching_documents(documents, where))
+
+    def _is_word(self, word: str) -> bool:
+        """Whether the model has a token for a word: no typo then, although it may stand nowhere in the corpus."""
+        return self._encoder.count_tokens(word) == 1
 
 
 class _Clock:

@@ -157,6 +157,13 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat(Location):
+    """Where another passage stands, in this document or another, that says the same."""
+
+    document: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Excerpt:
     """Verbatim text and where it stands: ``text == canonical[location.start:location.end]``."""
 
@@ -201,7 +208,7 @@ class Passage:
     continuation: Excerpt | None
     citation: Citation
     notes: tuple[Note, ...] = ()
-    also_in: tuple[Location, ...] = ()
+    also_in: tuple[Repeat, ...] = ()
 
 
 class Verdict(StrEnum):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cyberqa.embedding.token_codec import Codes
 from cyberqa.errors import CorpusError, SearchIndexError
-from cyberqa.index import lexical
+from cyberqa.index import lexical, typos
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
     DATABASE_FILE,
@@ -30,6 +30,8 @@ from cyberqa.index.manifest import (
     generation_folder,
 )
 from cyberqa.index.tokens import ROW
+from cyberqa.index.typos import Correction
+from cyberqa.index.words import analysers, fold, spelled_words, terms_of
 from cyberqa.types import BlockKind, Chunk, Document, Footnote, Matrix, Metadata, Page, Repair, Span, Vector
 
 Mask = NDArray[np.bool_]
@@ -56,6 +58,8 @@ class Generation:
         is_ours = self._postings.dtype == lexical.POSTING and self.rows.dtype == ROW
         if not is_ours or self._database.execute("SELECT 1 FROM chunks").fetchone() is None:
             raise ValueError("its files are not what they should be")
+        languages = self._database.execute("SELECT DISTINCT language FROM documents")
+        self._analysers = analysers(language for (language,) in languages)
         self._document = lru_cache(_DOCUMENTS_KEPT)(self._read_document)
 
     @classmethod
@@ -103,9 +107,46 @@ class Generation:
         vectors: Matrix = self._vectors.reconstruct_batch(rows)
         return vectors
 
-    def lexical_scores(self, text: str) -> NDArray[np.float32]:
-        """Return the BM25 score of every chunk for the words of ``text``, ``(chunks,)``; each word counts once."""
-        return lexical.add_scores(self._postings_of(dict.fromkeys(lexical.index_terms(text))), self._vectors.ntotal)
+    def lexical_scores(self, text: str, corrections: Sequence[Correction] = ()) -> NDArray[np.float32]:
+        """Return the BM25 score of every chunk for the words of ``text``, ``(chunks,)``; each word counts once.
+
+        A word counts by its stem under each language of the corpus; a typo by what may have been meant.
+        """
+        meant: dict[str, list[Correction]] = {}
+        for correction in corrections:
+            meant.setdefault(correction.typed, []).append(correction)
+        seen: set[str] = set()
+        found: list[list[tuple[lexical.Postings, float]]] = []
+        for word in dict.fromkeys(spelled_words(text)):
+            weights = dict.fromkeys(self._terms_of(word), 1.0)
+            for correction in meant.get(word, ()):
+                weights = dict.fromkeys(self._terms_of(correction.meant), correction.weight) | weights
+            found.append([(self._postings_of(term), weight) for term, weight in weights.items() if term not in seen])
+            seen.update(weights)
+        return lexical.add_scores(filter(None, found), self._vectors.ntotal)
+
+    def corrections(self, text: str, is_word: Callable[[str], bool] = lambda _: False) -> list[Correction]:
+        """Return what may have been meant by the words of ``text`` that stand nowhere, in order, the likeliest first.
+
+        Left alone is what the corpus knows under any of its languages, and what ``is_word`` says is no typo although
+        it stands nowhere.
+        """
+        words = list(dict.fromkeys(spelled_words(text)))
+        return [
+            correction
+            for word in words
+            if typos.reach_of(word) and not self._is_known(word) and not is_word(word)
+            for correction in self._meant_by(word, is_first=word == words[0])
+        ]
+
+    def rows_with_all(self, text: str) -> NDArray[np.uint32]:
+        """Return the rows of the chunks that hold every word of ``text`` in some form, sorted."""
+        rows: NDArray[np.uint32] | None = None
+        for word in dict.fromkeys(spelled_words(text)):
+            slices = [self._postings_of(term)["row"] for term in self._terms_of(word)]
+            holding = np.unique(np.concatenate(slices))
+            rows = holding if rows is None else np.intersect1d(rows, holding, assume_unique=True)
+        return np.empty(0, np.uint32) if rows is None else rows
 
     def chunks_of(self, ids: Sequence[str]) -> Mask:
         """Return which chunks are of these documents, ``(chunks,)`` bool."""
@@ -117,11 +158,45 @@ class Generation:
             mask[first : last + 1] = id_ in wanted  # the chunks of a document follow each other
         return mask
 
-    def _postings_of(self, terms: dict[str, None]) -> Iterator[lexical.Postings]:
-        for term in terms:
-            row = self._database.execute("SELECT first, count FROM terms WHERE term = ?", (term,)).fetchone()
-            if row is not None:
-                yield self._postings[row[0] : row[0] + row[1]]
+    def _terms_of(self, word: str) -> list[str]:
+        """Return the terms that a word has under the languages of the corpus."""
+        return list(dict.fromkeys(term for way in self._analysers for term in terms_of(word, way)))
+
+    def _is_known(self, word: str) -> bool:
+        return any(self._first_and_count(term) for term in self._terms_of(word))
+
+    def _meant_by(self, typed: str, *, is_first: bool) -> list[Correction]:
+        found: dict[Correction, None] = {}
+        for folded in dict.fromkeys(fold(typed, stays) for _, stays in self._analysers):
+            if len(folded) == 1 and len(folded[0]) > 1:
+                near = self._words_near(folded[0], typos.reach_of(typed))
+                found |= dict.fromkeys(typos.nearest(typed, folded[0], near, is_first=is_first))
+        return list(found)
+
+    def _words_near(self, word: str, reach: int) -> Iterator[typos.Known]:
+        """Yield the words of about its length with the same two letters in front, and those with one slip there.
+
+        All words of its first letter would be 50,000 where the corpus has a million.
+        """
+        columns = "SELECT word, written, count FROM words WHERE "
+        front = word[:2]
+        yield from self._database.execute(
+            columns + "word >= ? AND word < ? AND length(word) BETWEEN ? AND ?",
+            (front, front[0] + chr(ord(front[1]) + 1), len(word) - reach, len(word) + reach),
+        )
+        others = typos.other_beginnings(word)
+        yield from self._database.execute(columns + f"word IN ({', '.join('?' * len(others))})", others)
+
+    def _postings_of(self, term: str) -> lexical.Postings:
+        first, count = self._first_and_count(term) or (0, 0)
+        postings: lexical.Postings = self._postings[first : first + count]
+        return postings
+
+    def _first_and_count(self, term: str) -> tuple[int, int] | None:
+        found: tuple[int, int] | None = self._database.execute(
+            "SELECT first, count FROM terms WHERE term = ?", (term,)
+        ).fetchone()
+        return found
 
     # --- reading ---------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""BM25 over stemmed words, kept as one array of postings whose weights are computed when the index is written.
+"""BM25 over terms, kept as one array of postings whose weights are computed when the index is written.
 
 Why not an engine: the postings of a word are one slice of a mapped array, so a question costs a few additions
 whatever the size, opens nothing and needs no writable folder; the file is the same to the byte for the same
@@ -6,14 +6,13 @@ corpus; and every word's weight is at hand for explaining and judging an answer 
 """
 
 import math
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-import Stemmer
 from numpy.typing import NDArray
+
+from cyberqa.index.words import index_terms
 
 K1 = 1.2
 B = 0.75
@@ -22,23 +21,9 @@ POSTING = np.dtype([("row", "<u4"), ("weight", "<f4")])
 Postings = NDArray[np.void]
 """``(n,)`` of POSTING: for each term in turn its chunks in order of row, each with the term's BM25 weight there."""
 
-_WORD = re.compile(r"[^\W_]+")
-_FOOTNOTE_MARK = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
-_stem = Stemmer.Stemmer("english").stemWord
 
-
-def index_terms(text: str) -> list[str]:
-    """Return the terms of a text, in order: folded to lower case without accents, and stemmed.
-
-    Footnote marks part words: "force³" is "forc", not "force3".
-    """
-    folded = unicodedata.normalize("NFKD", _FOOTNOTE_MARK.sub(" ", text).casefold())
-    plain = "".join(ch for ch in folded if not unicodedata.combining(ch))
-    return [_stem(word) for word in _WORD.findall(plain)]
-
-
-def build_postings(texts: Iterable[str]) -> tuple[list[tuple[str, int, int]], Postings]:
-    """Count the terms of every chunk's text, in order of row.
+def build_postings(texts: Iterable[tuple[str, str | None]]) -> tuple[list[tuple[str, int, int]], Postings]:
+    """Count the terms of every chunk's text and language, in order of row.
 
     The weight is BM25's (Robertson and Zaragoza 2009), with Lucene's idf, which is never negative:
     ``log(1 + (N - df + 0.5) / (df + 0.5)) * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / mean length))``.
@@ -48,8 +33,8 @@ def build_postings(texts: Iterable[str]) -> tuple[list[tuple[str, int, int]], Po
     """
     counts: dict[str, list[tuple[int, int]]] = {}
     lengths: list[int] = []
-    for row, text in enumerate(texts):
-        terms = index_terms(text)
+    for row, (text, language) in enumerate(texts):
+        terms = index_terms(text, language)
         lengths.append(len(terms))
         for term, frequency in Counter(terms).items():
             counts.setdefault(term, []).append((row, frequency))
@@ -67,9 +52,19 @@ def build_postings(texts: Iterable[str]) -> tuple[list[tuple[str, int, int]], Po
     return directory, postings
 
 
-def add_scores(postings: Iterator[Postings], rows: int) -> NDArray[np.float32]:
-    """Return the BM25 score of every chunk, ``(rows,)``, from the postings of the question's terms."""
+def add_scores(words: Iterable[Sequence[tuple[Postings, float]]], rows: int) -> NDArray[np.float32]:
+    """Return the BM25 score of every chunk, ``(rows,)``.
+
+    Each word of the question comes with the postings of its spellings (stems under several languages, what a typo may
+    have meant), each with a weight; a chunk is credited with the best of them, so that a word counts once.
+    """
     scores = np.zeros(rows, np.float32)
-    for slice_ in postings:
-        scores[slice_["row"]] += slice_["weight"]  # a term has one posting a chunk, so no row stands twice
+    for spellings in words:
+        best = scores if len(spellings) == 1 else np.zeros(rows, np.float32)
+        for postings, weight in spellings:
+            found = postings["row"]  # a term has one posting a chunk, so no row stands twice
+            share = postings["weight"] * np.float32(weight)
+            best[found] = best[found] + share if best is scores else np.maximum(best[found], share)
+        if best is not scores:
+            scores += best
     return scores

@@ -61,3 +61,10 @@ CREATE TABLE terms (
     first INTEGER NOT NULL,
     count INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- What a typo may have been meant to be: words of four letters or more.
+CREATE TABLE words (
+    word    TEXT PRIMARY KEY,      -- folded, not stemmed
+    written TEXT NOT NULL,         -- as the corpus mostly writes it
+    count   INTEGER NOT NULL
+) WITHOUT ROWID;

@@ -17,7 +17,7 @@ import faiss
 import numpy as np
 
 from cyberqa.errors import SearchIndexError
-from cyberqa.index import lexical
+from cyberqa.index import lexical, typos
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
     CURRENT_FILE,
@@ -140,7 +140,7 @@ def _sweep(index: Path, current: str) -> None:
 def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -> int:
     vectors = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     tokens = TokenTable()
-    matched: list[str] = []
+    matched: list[tuple[str, str | None]] = []
     database = sqlite3.connect(folder / DATABASE_FILE)
     try:
         database.executescript(resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8"))
@@ -151,9 +151,10 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -
                 vectors.add(entry.vectors)
                 chars = [len(chunk.span) + len(chunk.continuation or ()) for chunk in entry.chunks]
                 tokens.add(entry.tokens, chars, entry.before, entry.refers)
-                matched.extend(entry.matched)
+                matched.extend((text, entry.document.language) for text in entry.matched)
             directory, postings = lexical.build_postings(matched)
             database.executemany("INSERT INTO terms VALUES (?, ?, ?)", directory)
+            database.executemany("INSERT INTO words VALUES (?, ?, ?)", typos.known_words(matched))
     finally:
         database.close()
     try:

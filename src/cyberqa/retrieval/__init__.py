@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from cyberqa.errors import UsageError
 from cyberqa.index.generation import Generation, Mask
+from cyberqa.index.phrases import phrase_matches, quoted_phrases
+from cyberqa.index.typos import Correction
 from cyberqa.retrieval.forms import Form
 from cyberqa.retrieval.late import late_interaction
 from cyberqa.types import Hit
@@ -50,16 +52,19 @@ def retrieve(
     k: int,
     mode: Mode = Mode.HYBRID,
     allowed: Mask | None = None,
+    corrections: Sequence[Correction] = (),
 ) -> list[Hit]:
     """Return the ``k`` best chunks for a question, best first; ties by document and position.
 
     A hit's score is the sum of its signals. HYBRID: late interaction, 0.1 x the cosine of the vectors, 0.02 x BM25
     divided by the best BM25 of any chunk, and a small price for length; the first two are means over the forms. DENSE
-    goes without BM25; LEXICAL is BM25 divided by its best, and nothing else. With ``allowed``, ``(chunks,)`` bool, all
-    this is among these chunks only.
+    goes without BM25; LEXICAL is BM25 divided by its best, and nothing else. A chunk that holds what the question quotes
+    gains 1, by share of the phrases, which no other chunk can make up for (not in DENSE). With ``allowed``,
+    ``(chunks,)`` bool, all this is among these chunks only.
     """
-    bm25 = _lexical(generation, forms[0], allowed)
-    rows = _candidates(generation, forms, bm25, max(_CANDIDATES, k), mode, allowed)
+    bm25 = _lexical(generation, forms[0], allowed, corrections)
+    quoted = _quoted(generation, forms[0], mode, allowed)
+    rows = _candidates(generation, forms, bm25 + quoted, max(_CANDIDATES, k), mode, allowed)
     signals: dict[str, NDArray[np.float32]] = {}
     if mode is not Mode.LEXICAL:
         signals["late interaction"] = _mean([late_interaction(generation, form, rows) for form in forms])
@@ -68,6 +73,8 @@ def retrieve(
         signals["length"] = -_LENGTH_WEIGHT * np.log(chars / _USUAL_CHARS)
     if mode is not Mode.DENSE:
         signals["words"] = (_LEXICAL_WEIGHT if mode is Mode.HYBRID else 1.0) * bm25[rows]
+    if quoted.any():
+        signals["quoted words"] = quoted[rows]
     scores = np.sum(list(signals.values()), axis=0)
     # Scores are shown to six decimals: what looks equal is ordered as a tie. Rows follow document and position.
     order = sorted(range(len(rows)), key=lambda place: (-round(float(scores[place]), 6), int(rows[place])))[:k]
@@ -82,9 +89,20 @@ def retrieve(
     ]
 
 
-def _lexical(generation: Generation, form: Form, allowed: Mask | None) -> NDArray[np.float32]:
+def _quoted(generation: Generation, form: Form, mode: Mode, allowed: Mask | None) -> NDArray[np.float32]:
+    """Return the share of the quoted phrases that every allowed chunk holds, ``(chunks,)``."""
+    phrases = quoted_phrases(form.text) if mode is not Mode.DENSE else ()
+    shares = phrase_matches(generation, phrases)
+    if allowed is not None:
+        shares[~allowed] = 0.0
+    return shares
+
+
+def _lexical(
+    generation: Generation, form: Form, allowed: Mask | None, corrections: Sequence[Correction]
+) -> NDArray[np.float32]:
     """Return BM25 of every allowed chunk divided by the best, ``(chunks,)``; zeros where no word is known."""
-    bm25 = generation.lexical_scores(form.text)
+    bm25 = generation.lexical_scores(form.text, corrections)
     if allowed is not None:
         bm25[~allowed] = 0.0
     best = bm25.max(initial=0.0)

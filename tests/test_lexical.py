@@ -1,0 +1,350 @@
+"""Words: scripts, stems, BM25, typos, phrases, and questions full of anything."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import FakeEncoder
+from cyberqa import ingest
+from cyberqa.index import lexical
+from cyberqa.index.generation import Generation
+from cyberqa.index.phrases import phrase_matches, quoted_phrases, without_quoted
+from cyberqa.index.typos import Correction, corrected, known_words, nearest, reach_of
+from cyberqa.index.words import analysers, fold, folded_words, index_terms, spelled_words
+from cyberqa.retrieval import Mode, retrieve
+from cyberqa.session import Session
+
+# --- scripts and stems ---------------------------------------------------------------------------------------
+
+CYRILLIC = "абвгдђежзијклљмнњопрстћуфхцчџш"
+TO_LATIN = dict(zip("абвгдежзијклмнопрстћуфхцчш", "abvgdežzijklmnoprstćufhcčš", strict=True)) | {
+    "ђ": "đ", "љ": "lj", "њ": "nj", "џ": "dž",
+}  # fmt: skip
+SERBIAN = st.text(alphabet=CYRILLIC + CYRILLIC.upper() + " .,-–1ж" + "0\u0301", max_size=60)
+
+
+def to_latin(text):
+    return "".join(TO_LATIN[ch.lower()].capitalize() if ch.isupper() else TO_LATIN.get(ch, ch) for ch in text)
+
+
+@pytest.mark.parametrize("language", ["sr", "bs", None, "en", "mk"])
+@given(SERBIAN)
+def test_serbian_has_the_same_terms_in_either_script(language, text):
+    assert index_terms(text, language) == index_terms(to_latin(text), language)
+
+
+@given(st.text(max_size=40))
+def test_folded_words_are_folded_already(text):
+    once = folded_words(text)
+    assert [part for word in once for part in folded_words(word)] == once
+
+
+def test_letters_typed_without_accents_meet_those_with():
+    assert folded_words("Đorđe Ђорђе DJORDJE Ǵorče Ѓорче Љубљана ǈubǉana ŠEŠELJ Шешељ") == [
+        *3 * ["djordje"], *2 * ["gjorce"], *2 * ["ljubljana"], *2 * ["seselj"],
+    ]  # fmt: skip
+
+
+def test_russian_stays_itself_and_is_stemmed():
+    assert index_terms("российский российская", "ru") == ["российск", "российск"]
+    assert folded_words("Щит и меч", "ru") == ["щит", "и", "меч"]
+    assert fold("Щит") == ("щит",)  # a letter that Serbian has not: no Serbian word, whatever the document
+    assert folded_words("Київ", "uk") == folded_words("КИЇВ", "uk")
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"),
+    [
+        ("en", "strategies", "strategy"), ("de", "Gesetzen", "Gesetze"), ("fr", "attaques", "attaque"),
+        ("it", "attacchi", "attacco"), ("sr", "закона", "zakonu"), ("hr", "zaštite", "zaštita"),
+    ],
+)  # fmt: skip
+def test_words_are_stemmed_by_their_language(language, one, other):
+    assert index_terms(one, language) == index_terms(other, language)
+    assert index_terms(one) != index_terms(other)
+
+
+def test_languages_without_a_stemmer_share_a_way():
+    assert analysers([None, "sq", "mk", "en"]) == ((None, False), ("english", False))
+
+
+# --- BM25 ----------------------------------------------------------------------------------------------------
+
+
+def bm25(tf: int, df: int, total: int, length: int, mean: float) -> float:
+    idf = math.log(1 + (total - df + 0.5) / (df + 0.5))
+    return idf * tf * (1.2 + 1) / (tf + 1.2 * (1 - 0.75 + 0.75 * length / mean))
+
+
+def scores_of(texts: list[str], question: str) -> list[float]:
+    directory, postings = lexical.build_postings((text, None) for text in texts)
+    found = {term: postings[first : first + count] for term, first, count in directory}
+    asked = dict.fromkeys(index_terms(question))
+    return lexical.add_scores([[(found[t], 1.0)] for t in asked if t in found], len(texts)).tolist()
+
+
+def test_bm25_is_the_formula():
+    texts = ["the law was adopted", "the law of the sea law", "nothing here"]
+    mean = (4 + 6 + 2) / 3
+    expected = [bm25(1, 2, 3, 4, mean), bm25(2, 2, 3, 6, mean), 0.0]
+    assert scores_of(texts, "law") == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_word_asked_twice_counts_once():
+    assert scores_of(["law", "sea"], "law law") == scores_of(["law", "sea"], "law")
+
+
+@given(st.lists(st.text(alphabet="ab c", max_size=12), min_size=1, max_size=8), st.text(alphabet="ab c", max_size=6))
+def test_bm25_is_the_formula_on_any_texts(texts, question):
+    counted = [index_terms(text) for text in texts]
+    mean = sum(map(len, counted)) / len(counted) or 1.0
+    expected = [
+        sum(
+            bm25(terms.count(t), sum(t in other for other in counted), len(texts), len(terms), mean)
+            for t in set(index_terms(question))
+            if t in terms
+        )
+        for terms in counted
+    ]
+    assert scores_of(texts, question) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_terms_are_folded_stemmed_and_parted_from_footnote_marks():
+    assert index_terms("Strategies of KOS-CERT, per force³ Çelësi", "en") == [
+        "strategi",
+        "of",
+        "kos",
+        "cert",
+        "per",
+        "forc",
+        "celesi",
+    ]
+
+
+def test_a_word_is_credited_once_a_chunk_by_its_best_spelling():
+    postings = np.array([(0, 2.0), (2, 1.0)], lexical.POSTING)
+    other = np.array([(0, 3.0), (1, 5.0)], lexical.POSTING)
+    scores = lexical.add_scores([[(postings, 1.0), (other, 0.5)], [(other, 1.0)]], 3)
+    assert scores.tolist() == [2.0 + 3.0, 2.5 + 5.0, 1.0]
+
+
+# --- a corpus of several languages ---------------------------------------------------------------------------
+
+TEXTS = {
+    "english.txt": "The ministry adopted strategies against hackers. The ministry of justice of Albania signed it. "
+    "ENISA met on the way to Tirana. Cooperation went on.",
+    "german.txt": "Die Strategien der Ministerien wurden beschlossen. Die Gesetze gelten.",
+    "serbian.txt": "Влада је усвојила стратегију заштите. Ђорђе Петровић је потписао закон.",
+    "unknown.txt": "strategies on the long way to laws",
+}
+LANGUAGES = {"english.txt": "en", "german.txt": "de", "serbian.txt": "sr"}
+
+
+@pytest.fixture
+def corpus_settings(settings):
+    for file in settings.corpus.iterdir():
+        file.unlink()
+    for name, text in TEXTS.items():
+        (settings.corpus / name).write_text(text, "utf-8")
+    (settings.corpus / "sources.toml").write_text(
+        "".join(f'["{name}"]\nlanguage = "{code}"\n' for name, code in LANGUAGES.items()), "utf-8"
+    )
+    ingest.build_index(settings, encoder=FakeEncoder())
+    return replace(settings, model="fake")
+
+
+@pytest.fixture
+def generation(corpus_settings):
+    opened = Generation.open_current(corpus_settings.index)
+    yield opened
+    opened.close()
+
+
+def documents_with(generation, question):
+    scores = generation.lexical_scores(question, generation.corrections(question))
+    return {generation.chunk(int(row)).document for row in np.flatnonzero(scores)}
+
+
+@pytest.mark.parametrize(
+    ("question", "documents"),
+    [
+        ("adopting", {"english.txt"}),
+        ("way", {"english.txt", "unknown.txt"}),
+        ("laws", {"unknown.txt"}),
+        ("law", set()),  # no stemming where the language is unknown
+        ("Gesetzen", {"german.txt"}),
+        ("Đorđe", {"serbian.txt"}),
+        ("djordje petrovic", {"serbian.txt"}),
+        ("ЗАКОНА", {"serbian.txt"}),
+        ("zakona", {"serbian.txt"}),
+    ],
+)
+def test_a_word_meets_documents_of_every_language(generation, question, documents):
+    assert documents_with(generation, question) == documents
+
+
+def test_a_spelling_that_was_counted_is_not_counted_again(generation):
+    assert np.array_equal(generation.lexical_scores("strategies strategy"), generation.lexical_scores("strategies"))
+
+
+# --- typos ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("minstry", [("ministry", 0.8)]),
+        ("lbania", [("Albania", 0.8)]),
+        ("ablania", [("Albania", 0.8)]),
+        ("Ablania", [("Albania", 0.8)]),
+        ("Aalbnia", []),  # two slips, one of them in front
+        ("Aalbania", [("Albania", 0.8)]),
+        ("mnistry", [("ministry", 0.8)]),
+        ("Albnaia", [("Albania", 0.8)]),
+        ("cooprtion", [("Cooperation", 0.6)]),
+        ("ENSA", [("ENISA", 0.8)]),
+        ("ђопђе", [("Ђорђе", 0.8)]),
+        ("hacker", []),  # known by its stem
+        ("alban", []),  # two slips in a short word
+        ("wya", []),
+        ("ministr4", []),
+        ("AWAY", []),  # an acronym is not mended to a word
+    ],
+)
+def test_what_a_word_may_have_meant(generation, typed, meant):
+    found = generation.corrections(f"who {typed}")
+    assert [(correction.meant, correction.weight) for correction in found] == meant
+
+
+def test_a_word_that_the_model_knows_is_no_typo(generation):
+    assert generation.corrections("who minstry", {"minstry"}.__contains__) == []
+
+
+def test_a_short_name_is_not_mended_to_a_common_word():
+    known = [("ways", "ways", 9), ("wass", "Wass", 1)]
+    assert [c.meant for c in nearest("Wayss", "wayss", known, is_first=False)] == ["Wass"]
+    assert [c.meant for c in nearest("Wayss", "wayss", known, is_first=True)] == ["Ways", "Wass"]
+
+
+def test_at_most_three_are_meant_the_most_frequent_first():
+    known = [(f"order{ch}", f"order{ch}", count) for ch, count in zip("abcd", (1, 5, 1, 7), strict=True)]
+    assert [c.meant for c in nearest("orderx", "orderx", known, is_first=False)] == ["orderd", "orderb", "ordera"]
+
+
+def test_a_typo_finds_its_word_and_weighs_less(generation):
+    typed, meant = "minstry", "ministry"
+    exact = generation.lexical_scores(meant)
+    assert generation.lexical_scores(typed, generation.corrections(typed)) == pytest.approx(0.8 * exact)
+    assert exact.max() > 0
+
+
+def test_numbers_and_short_words_may_have_no_slip():
+    words = ("2019", "27001a", "law", "laws", "NATO", "EU", "order", "ordering", "ENISAENISA")
+    assert [reach_of(word) for word in words] == [0, 0, 0, 0, 1, 0, 1, 2, 1]
+
+
+def test_known_words_are_written_as_mostly_written():
+    texts = [("The Law law law, LAW 2019 a1b2c3 Albania", "en"), ("Закон zakon zakon", "sr"), ("Щит меч", "ru")]
+    assert known_words(texts) == [("albania", "Albania", 1), ("zakon", "zakon", 3)]
+
+
+def test_a_corrected_question_keeps_all_else():
+    corrections = [Correction("minstry", "ministry", 0.8), Correction("minstry", "minister", 0.8)]
+    assert corrected("Who, minstry-wise: MINSTRY “minstry”?!", corrections) == (
+        "Who, ministry-wise: MINSTRY “ministry”?!"
+    )
+    assert corrected("e\u0301 as typed", []) == "e\u0301 as typed"
+
+
+# --- phrases -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("question", "phrases"),
+    [
+        ('who "on the way"', ("on the way",)),
+        ("„на путу“ or “on the way” or «la loi»", ("на путу", "on the way", "la loi")),
+        ('a 19" rack and a 20" one', ()),
+        ('who "on the way', ()),
+        ('"" " " "?!"', ()),
+    ],
+)
+def test_what_stands_in_quotes_is_a_phrase(question, phrases):
+    assert quoted_phrases(question) == phrases
+
+
+def test_what_is_quoted_is_not_mended(corpus_settings_once):
+    asked = [corpus_settings_once.ask(question).passages[0].score for question in ("minstry", '"minstry"')]
+    assert asked[0] > asked[1]
+    assert without_quoted('who "on the way" met') == "who   met"
+
+
+@pytest.mark.parametrize(
+    ("phrase", "documents"),
+    [
+        ("on the way", {"english.txt"}),
+        ("the WAY", {"english.txt"}),
+        ("way the", set()),
+        ("strategy", set()),
+        ("strategies", {"english.txt", "unknown.txt"}),
+        ("Djordje Petrović", {"serbian.txt"}),
+        ("nothing of it", set()),
+    ],
+)
+def test_a_phrase_is_held_word_for_word(generation, phrase, documents):
+    held = np.flatnonzero(phrase_matches(generation, [phrase]))
+    assert {generation.chunk(int(row)).document for row in held} == documents
+
+
+def test_of_two_phrases_each_counts_its_share(generation):
+    shares = phrase_matches(generation, ["on the way", "strategies"])
+    found = {generation.chunk(row).document: share for row, share in enumerate(shares.tolist())}
+    assert found == {"english.txt": 1.0, "german.txt": 0.0, "serbian.txt": 0.0, "unknown.txt": 0.5}
+
+
+@pytest.mark.parametrize("mode", [Mode.HYBRID, Mode.LEXICAL])
+def test_what_is_quoted_comes_first_and_nothing_is_lost(generation, mode):
+    question = "strategies on the long way to laws"
+    vector = next(FakeEncoder().encode([question])).vector
+    best, *_ = retrieve(generation, question, vector, 4, mode)
+    assert generation.chunk(best.row).document == "unknown.txt"
+    hits = retrieve(generation, question + ' "the way to Tirana"', vector, 4, mode)
+    assert generation.chunk(hits[0].row).document == "english.txt"
+    assert {hit.row for hit in hits} >= {best.row}
+
+
+# --- questions full of anything ------------------------------------------------------------------------------
+
+SIGNS = [*"+-*~^:()[]{}\\/\"“„«»'%_;|&!?<>=", "AND", "OR", "NOT", "NEAR/2", "--", "law", "minstry", '19"']
+HOSTILE = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(SIGNS), max_size=14).map(" ".join))
+
+
+@given(question=HOSTILE)
+def test_no_question_does_harm(corpus_settings_once, question):
+    if question.strip():
+        corpus_settings_once.ask(question)
+
+
+@pytest.fixture(scope="module")
+def corpus_settings_once(tmp_path_factory):
+    from cyberqa.settings import load_settings
+
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "corpus").mkdir()
+    (folder / "corpus" / "a.txt").write_text("The ministry adopted the law. It stands. " * 3, "utf-8")
+    settings = load_settings({"corpus": folder / "corpus", "index": folder / "index", "model": "fake"}, environ={})
+    encoder = FakeEncoder()
+    encoder.count_tokens = lambda text: 2 * len(text.split())  # so that no word counts as known to the model
+    ingest.build_index(settings, encoder=encoder)
+    with Session.open(settings, encoder) as opened:
+        yield opened
+
+
+def test_operators_are_words_or_nothing(generation):
+    plain = generation.lexical_scores("ministry justice")
+    assert np.array_equal(generation.lexical_scores('+ministry* -"justice"~2 ^3 (){}[]:/\\'), plain)
+    assert spelled_words("a:b^c") == ["a", "b", "c"]
