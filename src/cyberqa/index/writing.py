@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from cyberqa.errors import SearchIndexError
 from cyberqa.index import lexical, typos
@@ -161,7 +163,8 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -
         faiss.write_index(vectors, str(folder / CHUNK_VECTORS_FILE))
     except RuntimeError as error:  # FAISS's word for it
         raise sqlite3.OperationalError(f"the vectors could not be written: {error}") from error
-    for name, array in zip((ROWS_FILE, TOKENS_FILE, TOKEN_SENTENCES_FILE, PIECES_FILE), tokens.arrays(), strict=True):
+    arrays: tuple[NDArray[Any], ...] = tokens.arrays()
+    for name, array in zip((ROWS_FILE, TOKENS_FILE, TOKEN_SENTENCES_FILE, PIECES_FILE), arrays, strict=True):
         np.save(folder / name, array, allow_pickle=False)
     np.save(folder / POSTINGS_FILE, postings, allow_pickle=False)
     return int(vectors.ntotal)

@@ -58,8 +58,8 @@ def retrieve(
 
     A hit's score is the sum of its signals. HYBRID: late interaction, 0.1 x the cosine of the vectors, 0.02 x BM25
     divided by the best BM25 of any chunk, and a small price for length; the first two are means over the forms. DENSE
-    goes without BM25; LEXICAL is BM25 divided by its best, and nothing else. A chunk that holds what the question quotes
-    gains 1, by share of the phrases, which no other chunk can make up for (not in DENSE). With ``allowed``,
+    goes without BM25; LEXICAL is BM25 divided by its best, and nothing else. A chunk that holds what the question
+    quotes gains 1, by share of the phrases, which no other chunk can make up for (not in DENSE). With ``allowed``,
     ``(chunks,)`` bool, all this is among these chunks only.
     """
     bm25 = _lexical(generation, forms[0], allowed, corrections)
