@@ -12,6 +12,7 @@ _HIGHER = 0.1  # and raised by a third of it
 _HEAVY = re.compile(rb"bold|black|heavy|semibold|demi", re.IGNORECASE)
 _HEAVY_WEIGHT = 650  # pdfium guesses a weight from the stems: 400 to 550 for upright faces, over 700 for bold ones
 _LAST_CODE_POINT = 0x10FFFF
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # what pdfium gives for a sign beyond U+FFFF
 
 
 class Glyphs:
@@ -32,7 +33,8 @@ class Glyphs:
         """Return one code point a character, so that a position in it is pdfium's number of the character."""
         get = self._raw.FPDFText_GetUnicode
         codes = [get(self._page, index) for index in range(self._raw.FPDFText_CountChars(self._page))]
-        return "".join(chr(code) if code <= _LAST_CODE_POINT and code != ord(MARK) else "\0" for code in codes)
+        text = "".join(chr(code) if code <= _LAST_CODE_POINT and code != ord(MARK) else "\0" for code in codes)
+        return _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16") + "\0", text)
 
     def size(self, index: int) -> float:
         """Return the size of type, in points as drawn."""
