@@ -13,8 +13,8 @@ from typing import Any
 MAX_COMPARED_PAGES = 8
 """Pages on which the two readers are compared: all of a short document, else as many, evenly spread.
 
-pypdf reads 7 to 40 pages a second, pdfium 60 to 85 with all that is asked of it here: eight pages cost up to a second, all
-of a 1,000-page report up to two minutes.
+pypdf reads 7 to 40 pages a second, pdfium 60 to 85 with all that is asked of it here: eight pages cost up to a second,
+all of a 1,000-page report up to two minutes.
 """
 
 MIN_AGREEMENT = 0.9
