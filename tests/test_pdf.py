@@ -329,6 +329,18 @@ def test_lines_that_return_at_a_page_end_are_no_footers_where_they_belong_to_the
     assert texts(document, BlockKind.RUNNING) == [f"{n} of many" for n in range(1, 5)]
 
 
+def test_a_last_line_that_returns_on_some_pages_is_no_footer_unless_it_stands_apart():
+    def read_pages(gap: float) -> Document:
+        body = [[f"{page}{line} has a law of its own" for line in "abcdefgh"] for page in "abcdefghij"]
+        last = ["Each harbour has one." if page < 3 else f"{lines[0]} still" for page, lines in enumerate(body)]
+        return read_drawn(
+            *([*column(lines, top=60 + gap + 84), text(72, 60, end)] for lines, end in zip(body, last, strict=True))
+        )
+
+    assert texts(read_pages(12), BlockKind.RUNNING) == []
+    assert texts(read_pages(30), BlockKind.RUNNING) == ["Each harbour has one."] * 3
+
+
 def test_what_stands_elsewhere_as_often_is_no_header_and_a_bullet_is_none_either():
     pages = [
         [text(72, 800, "Total", 10), *column([name, "Total", "Total"])] for name in ("Vlora", "Bar", "Ploce", "Rijeka")
