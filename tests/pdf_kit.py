@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 REGULAR, BOLD, MAPPED = "F1", "F2", "F3"
-MAP = {0x80: 0xFB01, 0x81: 0xAD, 0x82: 0xE001, 0x83: 0x07, 0x84: 0xFFFD, 0x85: 0x2010}
+MAP = {0x80: 0xFB01, 0x81: 0xAD, 0x82: 0xE001, 0x83: 0x07, 0x84: 0xFFFD, 0x85: 0x2010, 0x86: 0x1F512}
 """What the codes of the font MAPPED stand for; its other codes are as in ASCII."""
 
 
@@ -28,7 +28,7 @@ def grid(xs: Sequence[float], ys: Sequence[float]) -> list[str]:
 
 def draw(pages: Sequence[Sequence[str]], title: str | None = None) -> bytes:
     """Return a PDF of pages of instructions; A4, Helvetica."""
-    signs = "".join(f"<{code:02x}> <{sign:04x}>\n" for code, sign in MAP.items())
+    signs = "".join(f"<{code:02x}> <{chr(sign).encode('utf-16-be').hex()}>\n" for code, sign in MAP.items())
     ascii_range = "1 beginbfrange\n<20> <7e> <0020>\nendbfrange"
     cmap = (
         "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def\n"

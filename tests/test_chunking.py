@@ -161,6 +161,24 @@ def test_footnote_marks_stay_with_the_sentence_before_them():
     ]
 
 
+def test_marks_in_plain_digits_end_a_sentence_where_they_are_known():
+    text = "It was adopted in 2013 (in March).12 The next one, of 20143 or later, is v.4 Beta.”56\nand so on."
+    block = Block(BlockKind.PARAGRAPH, Span(0, len(text)))
+    marks = [
+        Span(start := text.index(digits), start + length) for digits, length in (("12 ", 2), ("3 or", 1), ("56", 2))
+    ]
+    assert [text[s.start : s.end] for s in split_sentences(text, block, marks)] == [
+        text[: text.index(" The")],
+        text[text.index("The next") :],
+    ]
+    wrapped = "It has ended.\n12\nThe next one follows."
+    block, mark = Block(BlockKind.PARAGRAPH, Span(0, len(wrapped))), Span(14, 16)
+    assert [wrapped[s.start : s.end] for s in split_sentences(wrapped, block, [mark])] == [
+        "It has ended.\n12",
+        "The next one follows.",
+    ]
+
+
 def test_many_footnote_marks_do_not_take_for_ever():
     text = "Some text here." + "¹" * 5000 + "x and more words."
     assert "".join(sentences(text)).replace(" ", "") == text.replace(" ", "")

@@ -111,7 +111,13 @@ def test_quotations_are_located_exactly_else_on_a_folded_copy():
     assert text[span.start : span.end] == "“cyber-\nsecurity”  of\nﬁve states – all"
 
 
-@given(st.text(alphabet=st.sampled_from("ab -\n“”ﬁ\u00ad–"), max_size=30), st.data())
+def test_a_quotation_with_markdown_is_located_where_it_is_set_in_type():
+    text = "• The law was adopted in 201412\nand stands at http://law.example in full."
+    (span,) = locate_folded("- The **law** was adopted in 2014¹² and *stands* at <http://law.example>", text)
+    assert text[span.start : span.end] == text.removesuffix(" in full.")
+
+
+@given(st.text(alphabet=st.sampled_from("ab -\n“”ﬁ\u00ad–¹•"), max_size=30), st.data())
 def test_a_folded_place_maps_back_to_where_it_was_taken_from(text, data):
     start = data.draw(st.integers(0, len(text)))
     quote = text[start : data.draw(st.integers(start, len(text)))].strip()

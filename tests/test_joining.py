@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from conftest import FakeEncoder
-from cyberqa.documents.joining import find_continuations, link_footnotes
+from cyberqa.documents.joining import find_continuations, link_footnotes, plain_marks
 from cyberqa.ingest import build_index
 from cyberqa.matching import matched_text
 from cyberqa.session import Session
@@ -106,6 +106,17 @@ def test_marks_that_only_the_reader_can_tell_are_taken_from_it():
     blocks = [Block(BlockKind.PARAGRAPH, Span(0, 23)), Block(BlockKind.FOOTNOTE, Span(24, len(text)))]
     assert link_footnotes(text, blocks)[0].reference is None
     assert link_footnotes(text, blocks, [Span(14, 15)])[0].reference == 14
+
+
+def test_a_sentence_that_ends_in_a_mark_of_plain_digits_does_not_go_on():
+    text = "The law was set up in March of the year before.3\n3 See the law.\nTirana has another."
+    ends = [text.index("\n3"), text.index("\nT"), len(text)]
+    kinds = (BlockKind.PARAGRAPH, BlockKind.FOOTNOTE, BlockKind.PARAGRAPH)
+    blocks = [Block(k, Span(s, e)) for k, s, e in zip(kinds, (0, ends[0] + 1, ends[1] + 1), ends, strict=True)]
+    mark = Span(ends[0] - 1, ends[0])
+    assert plain_marks(text, link_footnotes(text, blocks, [mark])) == (mark,)
+    assert find_continuations(text, blocks) == {0: 2}
+    assert find_continuations(text, blocks, [mark]) == {}
 
 
 def test_a_table_is_matched_with_caption_and_header_and_shown_with_them_where_they_adjoin():

@@ -146,6 +146,34 @@ def test_a_text_layer_of_signs_that_mean_nothing_is_none(code):
         read_drawn(garbled)
 
 
+def test_lines_that_can_be_read_are_kept_beside_lines_of_signs_that_mean_nothing():
+    signs = [text(72, 500 - 12 * n, "\x84\x84\x84\x84 \x84\x84\x84", font=MAPPED) for n in range(9)]
+    document = read_drawn([*column(PROSE), *signs], column(PROSE))
+    assert document.text == "\n".join(PROSE) + "\n\f" + "\n".join(PROSE)
+    assert document.warnings[0].startswith("page 1: some of the text is signs that mean nothing")
+    assert not any("scanned" in warning for warning in document.warnings)
+
+
+def test_the_number_of_a_page_does_not_make_a_text_layer_of_signs():
+    signs = [text(72, 500 - 12 * n, "\x84\x84\x84\x84 \x84\x84\x84", font=MAPPED) for n in range(9)]
+    document = read_drawn(column(PROSE), [*signs, text(280, 30, "Page 12 of 60")])
+    assert document.warnings == ("page 2 looks scanned or has no readable text layer: run OCR, e.g. ocrmypdf",)
+
+
+def test_signs_beyond_the_first_plane_are_whole():
+    assert read_drawn([text(72, 700, "A lock \x86 and a key", font=MAPPED)]).text == "A lock \U0001f512 and a key"
+
+
+def test_text_outside_of_what_a_viewer_shows_is_not_read():
+    cut = text(-40, 600, "Hidden from the eye of the reader, and shown from here on.")
+    document = read_drawn([*column(PROSE), cut, text(-400, 580, "Wholly outside"), text(72, 900, "Too high")])
+    assert document.text.startswith("\n".join(PROSE) + "\n")
+    rest = document.text.removeprefix("\n".join(PROSE) + "\n")
+    assert "Hidden from the eye of the reader, and shown from here on.".endswith(rest)
+    assert "and shown from here on." in rest
+    assert "Hidden" not in rest
+
+
 def test_glyph_names_are_no_text_and_a_bullet_of_a_symbol_font_is():
     assert not layer.is_readable("/0 /i255/2 /i255/3 the")
     assert layer.is_readable("see /2016/3 in the folder a/b")
@@ -198,7 +226,7 @@ def test_hyphens_at_line_ends_go_only_where_the_word_stands_elsewhere():
     page = column(["The plan is comprehensive and the compre-", "hensive plan is a well-", "known one. So be it."])
     document = read_drawn(page)
     assert document.text == ("The plan is comprehensive and the comprehensive\nplan is a well-\nknown one. So be it.")
-    assert Repair("hyphenation", 1, 1) in document.repairs
+    assert document.repairs == (Repair("hyphenation", 1, 1),), "a hyphen that stays is not mended"
 
 
 def test_a_word_that_is_also_written_with_a_hyphen_keeps_it():
@@ -291,6 +319,50 @@ def test_headers_and_footers_run_on_three_pages_or_more_also_alternating():
     assert BlockKind.RUNNING not in {block.kind for block in two.blocks}
 
 
+LISTING = ["Average jitter = {} seconds", "Bytes received = {}", "Average rate = {} packets"]
+
+
+def test_lines_that_return_at_a_page_end_are_no_footers_where_they_belong_to_the_text():
+    listing = [line.format(n) for n in range(14) for line in LISTING] + ["Average jitter = 3 seconds"]
+    top = 60 + 12 * (len(listing) - 1)
+    document = read_drawn(*([*column(listing, top=top), text(280, 30, f"{n} of many", 10)] for n in range(1, 5)))
+    assert texts(document, BlockKind.RUNNING) == [f"{n} of many" for n in range(1, 5)]
+
+
+def test_a_last_line_that_returns_on_some_pages_is_no_footer_unless_it_stands_apart():
+    def read_pages(gap: float) -> Document:
+        body = [[f"{page}{line} has a law of its own" for line in "abcdefgh"] for page in "abcdefghij"]
+        last = ["Each harbour has one." if page < 3 else f"{lines[0]} still" for page, lines in enumerate(body)]
+        return read_drawn(
+            *([*column(lines, top=60 + gap + 84), text(72, 60, end)] for lines, end in zip(body, last, strict=True))
+        )
+
+    assert texts(read_pages(12), BlockKind.RUNNING) == []
+    assert texts(read_pages(30), BlockKind.RUNNING) == ["Each harbour has one."] * 3
+
+
+def test_what_stands_elsewhere_as_often_is_no_header_and_a_bullet_is_none_either():
+    pages = [
+        [text(72, 800, "Total", 10), *column([name, "Total", "Total"])] for name in ("Vlora", "Bar", "Ploce", "Rijeka")
+    ]
+    assert texts(read_drawn(*pages), BlockKind.RUNNING) == []
+    bullets = [[text(72, 800, "-", 10), *column([name, *PROSE])] for name in ("Vlora", "Bar", "Durres")]
+    assert texts(read_drawn(*bullets), BlockKind.RUNNING) == []
+
+
+def test_footnotes_come_in_the_order_in_which_they_stand():
+    notes = [text(72, 60 + 12 * (3 - n), f"{n} See the gazette of the year.", 7) for n in (3, 2, 1)]
+    document = read_drawn([*column(PROSE), *notes])
+    assert texts(document, BlockKind.FOOTNOTE) == [f"{n} See the gazette of the year." for n in (1, 2, 3)]
+
+
+def test_a_mark_that_opens_a_line_of_its_own_belongs_to_the_sentence_above():
+    above, below = text(72, 700, "The law was adopted in the year of the flood."), text(72, 676, "It was not kept.")
+    reading = read_pdf(draw([[above, text(72, 691, "12", 5), below]]))
+    assert [reading.text[mark.start : mark.end] for mark in reading.marks] == ["12"]
+    assert reading.text[: reading.blocks[0].span.end].endswith("flood.\n12")
+
+
 def test_footnotes_stand_at_the_foot_smaller_and_open_with_their_number():
     body = [text(72, 700, "The law was adopted in 2014", 10), text(204, 704, "12", 6), text(212, 700, "and soon", 10)]
     notes = [
@@ -343,6 +415,19 @@ def test_headings_are_larger_or_bolder_and_take_their_levels_from_size():
     assert headings(document) == [(0, "Harbours of the coast"), (1, "State of play"), (2, "Vlora"), (1, "Outlook")]
 
 
+def test_a_bold_line_of_the_size_of_the_body_is_a_heading_however_long_it_is():
+    names = ["Port of Durres, Albania", "Port of Vlora, the Association of the Harbours of the southern coast"]
+    page = [text(72, 780, "About the ports", 16)]
+    for top, name in zip((740, 680), names, strict=True):
+        page += [text(72, top, name, 10, BOLD), *column(PROSE, top=top - 13)]
+    assert headings(read_drawn(page)) == [(0, "About the ports"), (1, names[0]), (1, names[1])]
+
+
+def test_bold_words_that_fill_a_line_of_a_paragraph_are_no_heading():
+    page = [*column(PROSE[:1]), text(72, 688, PROSE[1][:-4], 10, BOLD), *column(PROSE[2:], top=676)]
+    assert len(read_drawn(page).blocks) == 1
+
+
 def test_bookmarks_name_headings_in_the_type_of_the_body():
     pages = [column(["Purpose of the", "report", *PROSE]), column([*PROSE, "Ports", *PROSE])]
     data = with_bookmarks(draw(pages), [("1. Purpose of the report", 1, 0), ("Ports", 2, 1), ("Elsewhere", 1, 1)])
@@ -386,6 +471,11 @@ def test_a_ruled_table_becomes_rows_of_cells_and_its_caption_stays_before():
     table = [text for kind, text in found if kind == "table"]
     assert table == ["Country\tLaw\t\nAlbania\tadopted in two readings\t2014\nKosovo\t\t-/+"]
     assert found[[kind for kind, _ in found].index("table") - 1][1].endswith("Table 1: Laws")
+
+
+def test_rules_that_run_through_words_make_no_table():
+    page = [*column(PROSE), *grid([60, 130, 200, 300, 400, 500], [720, 709, 696.5, 684.5, 670])]
+    assert [kind for kind, _ in kinds(read_drawn(page))] == ["paragraph"]
 
 
 def test_a_box_around_text_is_no_table():

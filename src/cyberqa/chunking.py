@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from cyberqa.documents.joining import find_continuations
+from cyberqa.documents.joining import find_continuations, plain_marks
 from cyberqa.documents.structure import heading_text, is_caption, iter_lines
 from cyberqa.matching import joined_text, trail_text
 from cyberqa.sentences import CountTokens, halve_to_fit, split_sentences
@@ -67,7 +67,8 @@ class _Cutter:
         self._size_chars = size_chars
         self._count = count_tokens
         self._window = window_tokens
-        self._continued = find_continuations(document.text, document.blocks)
+        self._marks = plain_marks(document.text, document.footnotes)
+        self._continued = find_continuations(document.text, document.blocks, self._marks)
         self._taken: dict[int, Span] = {}  # block -> its first sentence, where that belongs to an earlier block's last
 
     def chunks(self) -> Iterator[Chunk]:
@@ -109,7 +110,7 @@ class _Cutter:
     def _units(self, place: int, segment: _Segment, room: int) -> list[_Unit]:
         block = self._blocks[place]
         taken = self._taken.get(place)
-        sentences = split_sentences(self._text, block)
+        sentences = split_sentences(self._text, block, self._marks)
         spans = [
             part
             for sentence in (sentences[1:] if taken else sentences)
@@ -131,7 +132,7 @@ class _Cutter:
         following = self._continued.get(place)
         if following is None:
             return unit
-        rest = split_sentences(self._text, self._blocks[following])[0]
+        rest = split_sentences(self._text, self._blocks[following], self._marks)[0]
         tokens = unit.tokens + self._tokens([rest])
         if tokens > room or len(unit.span) + len(rest) > MAX_JOINED_CHARS:
             return unit

@@ -1,7 +1,8 @@
 """A block in, its sentences out: what is never cut, unless it is too long for one chunk."""
 
 import re
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 
 from cyberqa.documents.structure import BULLET, iter_lines
 from cyberqa.types import Block, BlockKind, Span
@@ -14,6 +15,10 @@ _MARK = (
 _LEADING_MARKS = re.compile(rf"(?:{_MARK}\s*)+")
 _MARKED_END = re.compile(rf"[.!?…][\"”’»)]*\s?{_MARK}+\s+(?=[\"“‘«(]?[^\W\d_a-z])")
 
+_MAX_CLOSING = 6  # characters from a sentence's end to its mark: quotes, brackets, a line end
+_ENDED = re.compile(r"[.!?…][\"”’»)]*\s*\Z")
+_FOLLOWS = re.compile(r"\s+(?=[\"“‘«(]?[^\W\d_a-z])")
+
 _SEPARATORS = (
     re.compile(r"(?<=[;:])\s+|\n+"),
     re.compile(r"(?<=[,–—])\s+"),
@@ -22,17 +27,19 @@ _SEPARATORS = (
 )
 
 
-def split_sentences(text: str, block: Block) -> list[Span]:
+def split_sentences(text: str, block: Block, marks: Sequence[Span] = ()) -> list[Span]:
     """Return the sentences of a block, without the white space between them.
 
     nupunkt finds them; added here: items of a list and rows of a table stand alone, and footnote marks stay with
-    the sentence before them.
+    the sentence before them: superscripts, ``[12]``, and those ``marks`` (in order) that look like plain digits.
     """
     from nupunkt import sent_spans  # only indexing needs it
 
     start, end = block.span.start, block.span.end
     body = text[start:end]
     cuts = {0} | {first for first, _ in sent_spans(body)} | {match.end() for match in _MARKED_END.finditer(body)}
+    for mark in marks[bisect_left(marks, block.span) : bisect_left(marks, Span(end, end))]:
+        cuts = _cut_behind(mark, text, block, cuts)
     for line in iter_lines(text, start, end):
         if not line.is_blank and (
             block.kind is BlockKind.TABLE or (block.kind is BlockKind.LIST and BULLET.match(line.text))
@@ -44,6 +51,17 @@ def split_sentences(text: str, block: Block) -> list[Span]:
     pieces = zip(ordered, [*ordered[1:], len(body)], strict=True)
     blank = "\n\r " if block.kind is BlockKind.TABLE else None  # a leading tab is an empty first cell
     return [span for first, last in pieces if (span := _trim(text, start + first, start + last, blank))]
+
+
+def _cut_behind(mark: Span, text: str, block: Block, cuts: set[int]) -> set[int]:
+    """Move a cut before a mark behind it, and cut there where another sentence follows: ``ended.12 The``."""
+    start = block.span.start
+    ended = _ENDED.search(text, max(start, mark.start - _MAX_CLOSING), mark.start)
+    if not ended:
+        return cuts
+    follows = _FOLLOWS.match(text, mark.end, block.span.end)
+    kept = {cut for cut in cuts if not ended.start() - start < cut <= mark.end - start}
+    return kept | ({follows.end() - start} if follows else set())
 
 
 def halve_to_fit(text: str, span: Span, max_chars: int, count_tokens: CountTokens, max_tokens: int) -> list[Span]:

@@ -48,16 +48,30 @@ def _marks(text: str, blocks: Sequence[Block]) -> Iterator[tuple[int, str]]:
                 yield match.start(), match[0].strip("[]^").translate(_SUPERSCRIPTS)
 
 
-def find_continuations(text: str, blocks: Sequence[Block]) -> dict[int, int]:
+def plain_marks(text: str, footnotes: Sequence[Footnote]) -> tuple[Span, ...]:
+    """Return the marks that only their footnotes tell from other digits, in order: ``ended.12``."""
+    return tuple(
+        sorted(
+            Span(note.reference, note.reference + len(note.label))
+            for note in footnotes
+            if note.reference is not None and text.startswith(note.label, note.reference)
+        )
+    )
+
+
+def find_continuations(text: str, blocks: Sequence[Block], marks: Sequence[Span] = ()) -> dict[int, int]:
     """Return block -> block where the first one's last sentence goes on, both by their place in ``blocks``.
 
     Footnotes, running headers and page ends may stand between the two. Where nothing does, the second must go on
-    in lower case.
+    in lower case. ``marks`` are those of :func:`plain_marks`: a sentence ends before its own.
     """
+    last = {mark.end: mark.start for mark in marks}
     return {
         first: second
         for first, block in enumerate(blocks)
-        if block.kind in _PROSE and (second := _next_prose(blocks, first)) and _is_cut(text, blocks, first, second)
+        if block.kind in _PROSE
+        and (second := _next_prose(blocks, first))
+        and _is_cut(text, blocks, first, second, last.get(block.span.end, block.span.end))
     }
 
 
@@ -68,8 +82,8 @@ def _next_prose(blocks: Sequence[Block], position: int) -> int | None:
     return following if following < len(blocks) and blocks[following].kind in _PROSE else None
 
 
-def _is_cut(text: str, blocks: Sequence[Block], first: int, second: int) -> bool:
-    before = text[blocks[first].span.start : blocks[first].span.end]
+def _is_cut(text: str, blocks: Sequence[Block], first: int, second: int, end: int) -> bool:
+    before = text[blocks[first].span.start : end]
     after = text[blocks[second].span.start : blocks[second].span.end]
     if _ENDED.search(before[-40:]) or BULLET.match(after):
         return False

@@ -139,23 +139,22 @@ def find_units(question: GoldQuestion, texts: Mapping[str, str], doc_map: Mappin
     return units
 
 
-_SAME = str.maketrans(
-    {"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "‐": "-", "‑": "-", "−": "-"}
-)
+_SAME = str.maketrans("“”„‘’–—‐‑−•⁰¹²³⁴⁵⁶⁷⁸⁹", '"""\'\'------0123456789')
+_MARKDOWN = "*<>"  # of bold, italics and addresses: not to be seen in a PDF of the same text
 _LINE_END_HYPHEN = re.compile(r"[-\u00ad\u2010]\s*[\r\n]\s*|\u00ad")
 
 
 def _fold(text: str) -> tuple[str, list[int]]:
     """Return a folded copy and, for each of its characters, the position it comes from.
 
-    White space runs become one blank, hyphens at line ends vanish, ligatures are written out, and quotation marks and
-    dashes become the plain ones.
+    White space runs become one blank, hyphens at line ends, asterisks and angle brackets vanish, ligatures are written
+    out, and quotation marks, dashes, bullets and raised digits become the plain ones.
     """
     characters: list[str] = []
     positions: list[int] = []
     hyphens = {p for match in _LINE_END_HYPHEN.finditer(text) for p in range(match.start(), match.end())}
     for position, character in enumerate(text):
-        if position in hyphens:
+        if position in hyphens or character in _MARKDOWN:
             continue
         if character.isspace():
             if characters and characters[-1] == " ":

@@ -111,15 +111,23 @@ def _plain_page(text: str) -> PageText:
 
 
 def _drop_unreadable(pages: Sequence[PageText]) -> list[str]:
-    """Empty the pages whose text layer is none, and name all that have no text."""
-    for page in pages:
+    """Drop the lines that are no text, and name the pages that have some such, or nothing else."""
+    partly: list[int] = []
+    for number, page in enumerate(pages, 1):
         if not layer.is_readable(page.text):
-            page.lines = []
-    empty = [number for number, page in enumerate(pages, 1) if not page.lines]
-    if not empty:
-        return []
-    verb = "looks scanned or has" if len(empty) == 1 else "look scanned or have"
-    return [f"{layer.page_names(empty)} {verb} no readable text layer: run OCR, e.g. ocrmypdf"]
+            kept = layer.readable_lines([line.plain for line in page.lines])
+            page.lines = [line for line, keep in zip(page.lines, kept, strict=True) if keep]
+            partly += [number] if page.lines else []
+    warnings: list[str] = []
+    if empty := [number for number, page in enumerate(pages, 1) if not page.lines]:
+        verb = "looks scanned or has" if len(empty) == 1 else "look scanned or have"
+        warnings.append(f"{layer.page_names(empty)} {verb} no readable text layer: run OCR, e.g. ocrmypdf")
+    if partly:
+        warnings.append(
+            f"{layer.page_names(partly)}: some of the text is signs that mean nothing, and lines of them were left out;"
+            " check quotations against the page"
+        )
+    return warnings
 
 
 def _doubts(pages: Sequence[PageText], second: SecondReader) -> list[str]:

@@ -12,6 +12,8 @@ _HIGHER = 0.1  # and raised by a third of it
 _HEAVY = re.compile(rb"bold|black|heavy|semibold|demi", re.IGNORECASE)
 _HEAVY_WEIGHT = 650  # pdfium guesses a weight from the stems: 400 to 550 for upright faces, over 700 for bold ones
 _LAST_CODE_POINT = 0x10FFFF
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")
+_NO_SIGN = re.compile("\ufffe")  # what FPDFText_GetText makes of U+0002
 
 
 class Glyphs:
@@ -29,10 +31,21 @@ class Glyphs:
         self._flags = ctypes.c_int()
 
     def text(self) -> str:
-        """Return one code point a character, so that a position in it is pdfium's number of the character."""
-        get = self._raw.FPDFText_GetUnicode
-        codes = [get(self._page, index) for index in range(self._raw.FPDFText_CountChars(self._page))]
-        return "".join(chr(code) if code <= _LAST_CODE_POINT and code != ord(MARK) else "\0" for code in codes)
+        """Return one code point a character, so that a position in it is pdfium's number of the character.
+
+        A sign beyond U+FFFF is two characters to pdfium: its second place holds U+0000.
+        """
+        count = self._raw.FPDFText_CountChars(self._page)
+        units = (ctypes.c_ushort * (count + 1))()
+        if self._raw.FPDFText_GetText(self._page, 0, count, units) != count + 1:
+            return "".join(self._char(index) for index in range(count))
+        text = bytes(units)[: 2 * count].decode("utf-16-le", "surrogatepass").replace(MARK, "\0")
+        text = _BEYOND.sub("\\g<0>\0", text)
+        return _NO_SIGN.sub(lambda match: self._char(match.start()), text)
+
+    def _char(self, index: int) -> str:
+        code = self._raw.FPDFText_GetUnicode(self._page, index)
+        return chr(code) if code <= _LAST_CODE_POINT and code != ord(MARK) else "\0"
 
     def size(self, index: int) -> float:
         """Return the size of type, in points as drawn."""

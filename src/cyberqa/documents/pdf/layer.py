@@ -2,10 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _MAX_GARBLED = 0.05
 """Share of a page's tokens. A stray bullet or symbol is less; a font without a map leaves a third and more."""
+
+_MIN_LETTERS = 100
+"""What is left of a page that is mostly garbled is worth keeping from here on; less is its header and its number."""
 
 _GLYPH_NAMES = re.compile(r"(?:/\d{1,5})*(?:/[ig]\d{1,5}|/G\d{2,5}|\(cid:\d+\))")
 _SUSPECT = re.compile(r"[^\t\n\x20-\x7e\xa0-\u2fff\u3000-\ud7ff\uf900-\ufdcf\ufdf0-\uffef]|/[igG]\d|\(cid:")
@@ -18,6 +21,23 @@ def is_readable(text: str) -> bool:
         return True
     tokens = text.split()
     return sum(map(_is_garbled, tokens)) <= _MAX_GARBLED * len(tokens)
+
+
+def readable_lines(lines: Sequence[str]) -> list[bool]:
+    """Say of each line of a page whether to keep it: half of it is in words that can be read.
+
+    None is kept where they come to less than half of the page, and to hardly more than a header.
+    """
+    kept = [_readable_chars(line) * 2 >= len("".join(line.split())) for line in lines]
+    readable = "".join(line for line, keep in zip(lines, kept, strict=True) if keep)
+    letters, all_chars = sum(map(str.isalpha, readable)), len("".join("".join(lines).split()))
+    if letters < _MIN_LETTERS and len("".join(readable.split())) * 2 < all_chars:
+        return [False] * len(lines)
+    return kept
+
+
+def _readable_chars(line: str) -> int:
+    return sum(len(token) for token in line.split() if not _is_garbled(token))
 
 
 def _is_garbled(token: str) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from cyberqa.documents.pdf.glyphs import MARK
 from cyberqa.documents.pdf.lines import PageText, TextLine
@@ -17,17 +17,20 @@ from cyberqa.types import BlockKind
 _MIN_REPEATS = 3
 _EDGE = 0.12  # of a page's height: where headers and footers stand
 _MAX_EDGE_LINES = 3
+_MOST_PAGES = 0.4  # left and right pages have each their own
 _SAME_HEIGHT = 2.0  # points
 _SMALL = 0.93  # of the body's size: footnotes are set at 75 to 90 %
 _APART = 2.5  # of a line's size: notes follow each other more closely
 _SEPARATED = 1.5  # of a line's size, between baselines: 1.2 is usual
 _OUTER_NUMBER = re.compile(r"^\d{1,4}\b|\b\d{1,4}$")
+_WORDS = re.compile(r"[^\W\d_]")
 _ROMAN = re.compile(r"\b[ivxlc]+\b")
 _LABEL = re.compile(rf"{MARK}\d+{MARK}|[⁰¹²³⁴⁵⁶⁷⁸⁹]+|\d{{1,3}}[.)]?\s+[^\W\d]|[*†‡§]+\s*\w|\[\d{{1,3}}\]\s")
 _ENDED = re.compile(rf"[.!?:;…][\"”’»)]*(?:{MARK}\d+{MARK})?$")
 _BULLET_SIGN = re.compile(r"[•▪●◦‣\uf0b7\uf0a7]\s")
 
 _PITCH = 1.22  # of the usual distance between baselines: more parts paragraphs
+_BELOW_BOLD = 1.06  # of it: enough below a line in bold that would fill its column
 _INDENT = 0.8  # of the size
 _SLACK = 0.35  # of the column's width, empty at a line's end: the line was meant to end there
 
@@ -61,19 +64,30 @@ def free_lines(page: PageText) -> list[TextLine]:
 def mark_running(pages: Sequence[PageText]) -> None:
     """Claim headers and footers: what returns on three pages or more, numbers aside, at the same height of an edge.
 
+    It must stand apart from the text, or on most pages, and less often elsewhere: lines of listings return, too.
     Also a line whose text changes, but that stands where most pages have one, apart from the text and smaller; and the
     outermost line where its number counts with the pages.
     """
     body = body_style(pages)
     edges = [_edge_lines(page) for page in pages]
     repeats = Counter(key for edge in edges for key in {_key(line) for line in edge})
+    everywhere = Counter(_key(line)[0] for page in pages for line in page.lines)
+    usual_repeats = max(_MIN_REPEATS, _MOST_PAGES * len(pages))
+
+    def returns(line: TextLine, is_apart: bool) -> bool:
+        words, times = _key(line)[0], repeats[_key(line)]
+        if times < _MIN_REPEATS or not any(map(str.isalnum, line.plain)):
+            return False
+        return (is_apart or times >= usual_repeats) and (times * 2 >= everywhere[words] or not _WORDS.search(words))
+
     slots = Counter(slot for page in pages for slot in {_slot(x) for x in _apart(page, body)})
     counting = _counting_lines(pages)
     for page in pages:
         apart = {id(line) for line in _apart(page, body)}
         for side in _sides(page):
-            for line in side:
-                known = repeats[_key(line)] >= _MIN_REPEATS
+            outer = _outer_lines(side, page)
+            for position, line in enumerate(side):
+                known = returns(line, position < outer)
                 usual = id(line) in apart and slots[_slot(line)] >= max(_MIN_REPEATS, len(pages) / 2)
                 if not known and not usual and id(line) not in counting:
                     break  # what stands further in is no header if this is none
@@ -87,6 +101,18 @@ def _sides(page: PageText) -> tuple[list[TextLine], list[TextLine]]:
     upper = [line for line in reversed(ordered) if line.base > page.top - depth]
     lower = [line for line in ordered if line.base < page.bottom + depth]
     return upper[:_MAX_EDGE_LINES], lower[:_MAX_EDGE_LINES]
+
+
+def _outer_lines(side: Sequence[TextLine], page: PageText) -> int:
+    """Return how many lines of a side stand apart from what lies further in."""
+    middle = (page.top + page.bottom) / 2
+    for position in reversed(range(len(side))):
+        line = side[position]
+        outwards = 1 if line.base > middle else -1
+        further_in = (outwards * (line.base - other.base) for other in page.lines)
+        if min((d for d in further_in if d > _SAME_HEIGHT), default=page.top) > _SEPARATED * line.size:
+            return position + 1
+    return 0
 
 
 def _counting_lines(pages: Sequence[PageText]) -> set[int]:
@@ -149,6 +175,28 @@ def mark_footnotes(pages: Sequence[PageText], body: Style) -> None:
                 line.starts = previous is None or _opens(line, previous, run)
                 previous = line
         continued = found
+        if found:
+            _order_notes(page)
+
+
+def _order_notes(page: PageText) -> None:
+    """Put footnotes that follow one another in the order in which they stand in their column, from the top."""
+    runs = [list(run) for _, run in groupby(page.lines, key=lambda line: line.kind)]
+    page.lines = [line for run in runs for line in (_by_height(run) if run[0].kind is BlockKind.FOOTNOTE else run)]
+
+
+def _by_height(lines: Sequence[TextLine]) -> list[TextLine]:
+    columns: list[list[list[TextLine]]] = []
+    for line in lines:
+        column = next((c for c in columns if line.left < c[0][0].right and line.right > c[0][0].left), None)
+        if column is None:
+            columns.append([[line]])
+        elif line.starts:
+            column.append([line])
+        else:
+            column[-1].append(line)
+    notes = [note for column in columns for note in sorted(column, key=lambda note: -note[0].base)]
+    return [line for note in notes for line in note]
 
 
 def _opens(line: TextLine, previous: TextLine, run: Sequence[TextLine]) -> bool:
@@ -236,7 +284,10 @@ def _starts(above: TextLine, line: TextLine, pitch: dict[float, float], columns:
         return ended or bool(BULLET.match(line.text))
     if abs(drop) < 1:  # the same line, further right
         return False
-    if drop > _PITCH * pitch.get(line.size, 1.2 * line.size) or _fits(above, line, columns, ended):
+    usual = pitch.get(line.size, 1.2 * line.size)
+    if drop > _PITCH * usual or _fits(above, line, columns, ended):
+        return True
+    if above.bold and not line.bold and (drop > _BELOW_BOLD * usual or _room(above, line, columns) > 0):
         return True
     if _BULLET_SIGN.match(line.text) or (ended and (BULLET.match(line.text) or looks_numbered(line))):
         return True
@@ -248,12 +299,16 @@ def _starts(above: TextLine, line: TextLine, pitch: dict[float, float], columns:
 
 def _fits(above: TextLine, line: TextLine, columns: dict[int, float], ended: bool) -> bool:
     """Whether the first word of a line would have found room on the line above it, so that the end was meant."""
-    right = columns[round(above.left)]
-    first = len(line.plain.split(maxsplit=1)[0]) + 1
-    slack = right - above.right
-    if slack < first * (line.right - line.left) / max(1, len(line.plain)):
+    if _room(above, line, columns) < 0:
         return False
-    return ended or looks_numbered(above) or slack > _SLACK * (right - above.left)
+    right = columns[round(above.left)]
+    return ended or looks_numbered(above) or right - above.right > _SLACK * (right - above.left)
+
+
+def _room(above: TextLine, line: TextLine, columns: dict[int, float]) -> float:
+    """Return how much room a line's first word would have left on the line above it, in points."""
+    first = len(line.plain.split(maxsplit=1)[0]) + 1
+    return columns[round(above.left)] - above.right - first * (line.right - line.left) / max(1, len(line.plain))
 
 
 def looks_numbered(line: TextLine) -> bool:

@@ -5,6 +5,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from cyberqa.documents import repairs
@@ -17,6 +18,7 @@ _SPACE = 0.15  # a space is a quarter of the size, less where a line is justifie
 _TOUCHING = 0.6  # what stands further off is another column
 _MAX_MARK_DIGITS = 3
 _DIGITS = re.compile(r"\d+")
+_MAX_CUT_WORDS = 0.1  # a cell: rules that run through words are a grid that the page is laid out on
 _SAMPLES = 5  # characters of a line whose size is asked for: each question to pdfium costs a microsecond
 _SWALLOWED = "\x02"
 _SOFT_HYPHEN = "\xad"
@@ -76,7 +78,7 @@ class _Piece:
 
 
 def read_lines(page: Any) -> PageText:
-    """Return the lines of a pypdfium2 page; lines wholly outside what a viewer shows are left out.
+    """Return the lines of a pypdfium2 page; characters outside what a viewer shows are left out.
 
     The rows of a ruled table become one line each, its cells parted by tabs, where its first character stood.
     """
@@ -88,11 +90,10 @@ def read_lines(page: Any) -> PageText:
         pieces = _split(glyphs, fixed)
         for grid in find_grids(page):
             pieces = _in_rows(pieces, grid, glyphs)
-        found = [_read_line(piece, glyphs) for piece in pieces]
+        found = [_read_visible(piece, glyphs, left, right) for piece in pieces]
     finally:
         textpage.close()
-    lines = [line for line in found if line and line.right > left and line.left < right and bottom <= line.base <= top]
-    return PageText(_joined(lines), bottom, top, fixed)
+    return PageText(_joined([line for line in found if line and bottom <= line.base <= top]), bottom, top, fixed)
 
 
 def _in_rows(pieces: Sequence[_Piece], grid: Grid, glyphs: Glyphs) -> list[_Piece]:
@@ -100,13 +101,17 @@ def _in_rows(pieces: Sequence[_Piece], grid: Grid, glyphs: Glyphs) -> list[_Piec
     cells: dict[tuple[int, int], _Piece] = {}
     others: list[_Piece] = []
     position: int | None = None
+    cut_words = 0
     for piece in pieces:
         outside = _Piece("", [], piece.is_row)
         seen: set[tuple[int, int]] = set()
-        cell = None
+        cell: tuple[int, int] | None = None
+        in_word = False
         for char, index in zip(piece.text, piece.indices, strict=True):
             if not char.isspace():
-                cell = None if piece.is_row else grid.cell(*glyphs.centre(index))
+                before, cell = cell, None if piece.is_row else grid.cell(*glyphs.centre(index))
+                cut_words += in_word and char.isalpha() and cell != before
+            in_word = char.isalpha()
             target = outside
             if cell is not None:
                 target = cells.setdefault(cell, _Piece("", [], True))
@@ -118,7 +123,8 @@ def _in_rows(pieces: Sequence[_Piece], grid: Grid, glyphs: Glyphs) -> list[_Piec
             position = len(others)
         if not seen or outside.text.strip():
             others.append(outside)
-    if position is None or not grid.is_table({cell: piece.text.strip() for cell, piece in cells.items()}):
+    texts = {cell: piece.text.strip() for cell, piece in cells.items()}
+    if position is None or cut_words > _MAX_CUT_WORDS * len(texts) or not grid.is_table(texts):
         return list(pieces)
     return [*others[:position], *_rows(cells, grid.columns), *others[position:]]
 
@@ -155,7 +161,22 @@ def _joined(pieces: Sequence[TextLine]) -> list[TextLine]:
         before.text += space + text
         before.right = piece.right
         before.bold = before.bold and piece.bold
+    for above, line in pairwise(lines):
+        if _is_wrapped_mark(above, line):
+            line.text, line.size, line.bold = f"{MARK}{line.text}{MARK}", above.size, above.bold
     return lines
+
+
+def _is_wrapped_mark(above: TextLine, line: TextLine) -> bool:
+    """Whether a line is a footnote's mark that found no room behind the sentence above."""
+    drop = above.base - line.base
+    return (
+        len(line.text) <= _MAX_MARK_DIGITS
+        and bool(_DIGITS.fullmatch(line.text))
+        and line.size < SMALLER * above.size
+        and 0 < drop < 1.5 * above.size
+        and line.left < above.left + above.size
+    )
 
 
 def _continues(before: TextLine, piece: TextLine) -> bool:
@@ -177,12 +198,21 @@ def _split(glyphs: Glyphs, fixed: Counter[str]) -> list[_Piece]:
         done = match.end()
         if char == _SWALLOWED or (char == _SOFT_HYPHEN and glyphs.has_ink(index)):
             pieces[-1].add("-", [index])
-        if char in (_SWALLOWED, _SOFT_HYPHEN):
-            fixed[repairs.CONTROL if char == _SWALLOWED else repairs.SOFT_HYPHEN] += 1
+        if char == _SOFT_HYPHEN:
+            fixed[repairs.SOFT_HYPHEN] += 1
         if char in _LINE_ENDS:
             pieces.append(_Piece("", []))
     pieces[-1].add(text[done:], range(done, len(text)))
     return [piece for piece in pieces if piece.text]
+
+
+def _read_visible(piece: _Piece, glyphs: Glyphs, left: float, right: float) -> TextLine | None:
+    line = _read_line(piece, glyphs)
+    if line is None or (left <= min(line.left, line.right) and max(line.left, line.right) <= right):
+        return line
+    pairs = zip(piece.text, piece.indices, strict=True)
+    inside = [(char, index) for char, index in pairs if left < glyphs.centre(index)[0] < right]
+    return _read_line(_Piece("".join(char for char, _ in inside), [index for _, index in inside], piece.is_row), glyphs)
 
 
 def _read_line(piece: _Piece, glyphs: Glyphs) -> TextLine | None:
