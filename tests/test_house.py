@@ -14,7 +14,7 @@ from conftest import ROOT
 PACKAGE = ROOT / "src" / "cyberqa"
 ROOMS = [
     "types", "errors", "settings", "location", "languages", "corpus", "documents", "sentences", "matching", "chunking",
-    "embedding", "index", "ingest", "editing", "filtering", "retrieval", "answering", "session", "showing",
+    "embedding", "index", "ingest", "editing", "filtering", "retrieval", "judging", "answering", "session", "showing",
     "evaluation", "describing", "render", "cli",
 ]  # fmt: skip
 NEVER_AT_THE_TOP = (

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cyberqa.errors import CorpusError, SearchIndexError
 from cyberqa.index import lexical
+from cyberqa.index.capitals import NO_CAPITALS, Capitals
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
     DATABASE_FILE,
@@ -30,6 +31,7 @@ from cyberqa.types import BlockKind, Chunk, Document, Footnote, Matrix, Metadata
 Mask = NDArray[np.bool_]
 """``(chunks,)`` bool."""
 
+_WORDS_KEPT = 4096  # of which a session remembers how they are written
 _DOCUMENTS_KEPT = 32  # canonical texts held in memory while a session lasts
 
 
@@ -46,6 +48,7 @@ class Generation:
         if self._postings.dtype != lexical.POSTING or self._database.execute("SELECT 1 FROM chunks").fetchone() is None:
             raise ValueError("its files are not what they should be")
         self._document = lru_cache(_DOCUMENTS_KEPT)(self._read_document)
+        self._capitals = lru_cache(_WORDS_KEPT)(self._read_capitals)
 
     @classmethod
     def open_current(cls, index: Path) -> "Generation":
@@ -111,6 +114,15 @@ class Generation:
             row = self._database.execute("SELECT first, count FROM terms WHERE term = ?", (term,)).fetchone()
             if row is not None:
                 yield self._postings[row[0] : row[0] + row[1]]
+
+    def capitals(self, word: str) -> Capitals:
+        """Return how the corpus writes a word, given in lower case."""
+        return self._capitals(word)
+
+    def document_frequency(self, term: str) -> int:
+        """Return how many chunks hold a term, as :func:`lexical.index_terms` makes it."""
+        row = self._database.execute("SELECT count FROM terms WHERE term = ?", (term,)).fetchone()
+        return int(row[0]) if row else 0
 
     # --- reading ---------------------------------------------------------------------------------------------
 
@@ -197,6 +209,10 @@ class Generation:
         """Return document id -> warnings, of the documents that have any, sorted by id."""
         rows = self._database.execute("SELECT id, warnings FROM documents WHERE warnings != '[]' ORDER BY id")
         return {id_: tuple(json.loads(warnings)) for id_, warnings in rows}
+
+    def _read_capitals(self, word: str) -> Capitals:
+        row = self._database.execute("SELECT share, is_always FROM capitals WHERE word = ?", (word,)).fetchone()
+        return Capitals(row[0], bool(row[1])) if row else NO_CAPITALS
 
     def _read_document(self, id_: str) -> Document:
         found = self._database.execute(

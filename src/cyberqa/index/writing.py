@@ -18,6 +18,7 @@ import numpy as np
 
 from cyberqa.errors import SearchIndexError
 from cyberqa.index import lexical
+from cyberqa.index.capitals import CapitalCounter
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
     CURRENT_FILE,
@@ -135,6 +136,7 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -
     vectors = faiss.IndexFlatIP(dim)
     sentence_vectors = [np.empty((0, dim), np.float16)]
     matched: list[str] = []
+    capitals = CapitalCounter()
     database = sqlite3.connect(folder / DATABASE_FILE)
     try:
         database.executescript(resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8"))
@@ -147,8 +149,10 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -
                 sentence_vectors.append(entry.sentence_vectors.astype(np.float16))
                 first_sentence += len(entry.sentence_vectors)
                 matched.extend(entry.matched)
+                capitals.add(entry.document.text)
             directory, postings = lexical.build_postings(matched)
             database.executemany("INSERT INTO terms VALUES (?, ?, ?)", directory)
+            database.executemany("INSERT INTO capitals VALUES (?, ?, ?)", capitals.rows())
     finally:
         database.close()
     try:
