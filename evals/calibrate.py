@@ -91,13 +91,13 @@ def table_text(rows: Rows, aim: float) -> str:
     verdicts = rows.signals[:, :PASSAGES]
     logits = out_of_fold(fit_best_of, verdicts, rows.answerable, rows.groups)
     kinds = ["all", *rows.refusable]
-    lines = [f"{'AUROC':24}" + "".join(f"{kind:>24}" for kind in kinds)]
-    lines.append(f"{'all signals':24}" + "".join(f"{_shown(_auroc(rows, logits, kind)):>24}" for kind in kinds))
+    lines = [f"{'AUROC':14}" + "".join(f"{kind:>29}" for kind in kinds)]
+    lines.append(f"{'all signals':14}" + "".join(f"{_shown(_auroc(rows, logits, kind)):>29}" for kind in kinds))
     for number, name in enumerate(SIGNALS):
         others = [n for n in range(len(SIGNALS)) if n != number]
         without = out_of_fold(fit_best_of, verdicts[:, :, others], rows.answerable, rows.groups)
-        figures = "".join(f"{_auroc(rows, without, kind).value:>24.3f}" for kind in kinds)
-        lines.append(f"{'- ' + name:24}{figures}")
+        figures = "".join(f"{_auroc(rows, without, kind).value:>29.3f}" for kind in kinds)
+        lines.append(f"{'- ' + name:14}{figures}")
     chances = 1 / (1 + np.exp(-logits))
     lines.append("")
     lines.append(

@@ -30,7 +30,8 @@ def stands_in(word: Word, stems: Set[str]) -> bool:
     if not word.must_stand or word.text[1:].isupper():  # an acronym has no other endings
         return False
     name = word.text.casefold()
-    return len(name) >= _ROOT_LETTERS and any(_has_same_root(name, stem) for stem in stems)
+    root = name[:_ROOT_LETTERS]
+    return len(root) == _ROOT_LETTERS and any(stem.startswith(root) and _has_same_root(name, stem) for stem in stems)
 
 
 def _has_same_root(name: str, stem: str) -> bool:

@@ -35,9 +35,15 @@ def read_question(
         words=words,
         kind=asked_kind(text),
         parts=frozenset(parts_of(text)),
-        places=places_in(text, lexicon),
+        places=_places(text, lexicon, forms),
         short_forms=_short_forms(words, lexicon, forms),
     )
+
+
+def _places(text: str, lexicon: Lexicon, forms: Forms) -> frozenset[str]:
+    """Leave out what stands for more than itself: where Brussels is the EU, a passage on Vienna is not elsewhere."""
+    wider = {short.casefold() for short, long in forms if long.casefold() not in lexicon.places}
+    return frozenset() if wider & set(parts_of(text)) & lexicon.places.keys() else places_in(text, lexicon)
 
 
 def _short_forms(words: Sequence[Word], lexicon: Lexicon, forms: Forms) -> tuple[tuple[str, frozenset[str]], ...]:

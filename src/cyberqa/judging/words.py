@@ -15,7 +15,7 @@ _STOP = (
     "will would shall should may might must and or but not no nor so than then that this these those there here it its "
     "they them their he she his her him you your i we our us my me who whom whose which what when where why how many "
     "much any some all each every own same such only other s t d ll re ve m if out up down off also too very just "
-    "get gets got please tell"
+    "get gets got please tell whether while because although though both either neither more most less least"
 )
 STOP_WORDS = frozenset(_STOP.split())
 _KIND = (
@@ -31,7 +31,7 @@ _PLACE_WORDS = 4  # "Bosnia and Herzegovina" has three
 
 _WORD = re.compile(r"[^\W_]+(?:[-'’.&/@][^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
-_POSSESSIVE = re.compile(r"['’]s$")
+_POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
 _OPENING = " \"'“‘«(¿¡"
 
 Places = Mapping[str, Sequence[str]]
@@ -117,34 +117,32 @@ def read_words(
         corrections: word as typed, in lower case -> word that is meant.
     """
     is_shouted = question.isupper() and any(part in STOP_WORDS for part in parts_of(question))
-    short_forms = {short.casefold(): long for short, long in forms}
     words: list[Word] = []
-    for span in _spans(question, lexicon.places):
+    for span in _spans(question, lexicon.places, _WORD):
         text = question[span.start : span.end]
         typed = text.casefold()
         if (typed in STOP_WORDS and not is_place(text, lexicon)) or typed in _KIND_WORDS:
             continue
-        others = [*lexicon.places.get(typed, ()), *([short_forms[typed]] if typed in short_forms else [])]
+        long_forms = [long for short, long in forms if short.casefold() == typed]
+        others = [*lexicon.places.get(typed, ()), *long_forms]
         ways = _ways([(corrections or {}).get(typed, text), *others], lexicon)
         if not ways:
             continue
         is_first = not question[: span.start].strip(_OPENING)
-        kind = _kind(text.casefold() if is_shouted else text, lexicon, is_first=is_first)
-        if typed in short_forms:
-            kind = WordKind.NAME
+        kind = WordKind.NAME if long_forms else _kind(typed if is_shouted else text, lexicon, is_first=is_first)
         tokens = tuple(n for n, (start, end) in enumerate(offsets) if span.start <= start < end <= span.end)
         words.append(Word(text, span, kind, _weight(ways, typed in lexicon.places, lexicon), ways, tokens))
     return tuple(words)
 
 
-def _spans(question: str, places: Places) -> Iterator[Span]:
+def _spans(text: str, places: Places, pattern: re.Pattern[str]) -> Iterator[Span]:
     """Yield the words, without a possessive; those that name a place together are one."""
-    found = [Span(m.start(), m.start() + len(_POSSESSIVE.sub("", m.group()))) for m in _WORD.finditer(question)]
+    found = [Span(m.start(), m.start() + len(_POSSESSIVE.sub("", m.group()))) for m in pattern.finditer(text)]
     first = 0
     while first < len(found):
         together = 1
         for last in range(min(first + _PLACE_WORDS, len(found)) - 1, first, -1):
-            if question[found[first].start : found[last].end].casefold() in places:
+            if text[found[first].start : found[last].end].casefold() in places:
                 together = last - first + 1
                 break
         yield Span(found[first].start, found[first + together - 1].end)
@@ -193,7 +191,7 @@ def is_place(text: str, lexicon: Lexicon) -> bool:
 def places_in(text: str, lexicon: Lexicon) -> frozenset[str]:
     """Return the places that a text names, in lower case, each with its other names."""
     found: set[str] = set()
-    for span in _spans(text, lexicon.places):
+    for span in _spans(text, lexicon.places, _PART):  # both of "Serbia-Kosovo"
         name = text[span.start : span.end]
         if is_place(name, lexicon):
             found.update((name.casefold(), *lexicon.places[name.casefold()]))
