@@ -23,11 +23,11 @@ from cyberqa.judging.kinds import AskedKind, asked_kind, holds_kind
 from cyberqa.judging.missing import missing_text, missing_words
 from cyberqa.judging.questions import Question, read_question
 from cyberqa.judging.signals import SIGNALS, Evidence, Judged, Signals, judge, share_apart
-from cyberqa.judging.words import Lexicon, Word, WordKind, is_place, places_in, read_words
+from cyberqa.judging.words import Lexicon, Word, WordKind, is_place, places_in, places_of, read_words
 from cyberqa.types import Span
 
 COUNTRIES = (("albania", "albanian", "tirana"), ("malta", "maltese", "valletta"), ("bosnia and herzegovina", "bosnian"))
-PLACES = {name: tuple(n for n in row if n != name) for row in COUNTRIES for name in row} | {"us": ("american",)}
+PLACES = places_of(COUNTRIES) | {"us": ("american",)}
 CAPITALS = {
     "alcirt": Capitals(1.0, True),
     "usaid": Capitals(1.0, True),
@@ -221,6 +221,10 @@ def test_endings_of_names_do_not_count_but_other_words_do():
 def test_a_place_that_stands_for_more_than_itself_is_held_against_nobody():
     assert read("Malta's plan").places == {"malta", "maltese", "valletta"}
     assert read("Malta's plan", forms=[("Malta", "European Union")]).places == set()
+
+
+def test_a_name_that_two_places_share_has_the_others_of_both():
+    assert places_of([("Congo", "Brazzaville"), ("Congo", "Kinshasa")])["congo"] == ("brazzaville", "kinshasa")
 
 
 # --- kinds ---------------------------------------------------------------------------------------------------

@@ -2,9 +2,10 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from cyberqa.index.capitals import Capitals
 from cyberqa.types import Span
@@ -70,7 +71,7 @@ class Word:
         return self.kind is not WordKind.PLAIN
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lexicon:
     """What is known of words, whatever the question.
 
@@ -89,10 +90,29 @@ class Lexicon:
         frequency = self.frequency(stem)
         return math.log(1 + (self.chunks - frequency + 0.5) / (frequency + 0.5))
 
+    @cached_property
+    def place_starts(self) -> frozenset[str]:
+        """First words of places that have several."""
+        return frozenset(name.split()[0] for name in self.places if len(name.split()) > 1)
+
     @property
     def highest_idf(self) -> float:
         """That of a word that no chunk holds."""
         return math.log(1 + (self.chunks + 0.5) / 0.5)
+
+
+def places_of(rows: Iterable[Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Return every name of places with the others; each row has all names of one.
+
+    >>> places_of([("Albania", "Tirana"), ("Malta",)])
+    {'albania': ('tirana',), 'tirana': ('albania',), 'malta': ()}
+    """
+    others: dict[str, dict[str, None]] = {}
+    for row in rows:
+        names = [name.casefold() for name in row if name]
+        for name in names:
+            others.setdefault(name, {}).update(dict.fromkeys(other for other in names if other != name))
+    return {name: tuple(found) for name, found in others.items()}
 
 
 def parts_of(text: str) -> list[str]:
@@ -118,7 +138,7 @@ def read_words(
     """
     is_shouted = question.isupper() and any(part in STOP_WORDS for part in parts_of(question))
     words: list[Word] = []
-    for span in _spans(question, lexicon.places, _WORD):
+    for span in _spans(question, lexicon, _WORD):
         text = question[span.start : span.end]
         typed = text.casefold()
         if (typed in STOP_WORDS and not is_place(text, lexicon)) or typed in _KIND_WORDS:
@@ -135,18 +155,23 @@ def read_words(
     return tuple(words)
 
 
-def _spans(text: str, places: Places, pattern: re.Pattern[str]) -> Iterator[Span]:
+def _spans(text: str, lexicon: Lexicon, pattern: re.Pattern[str]) -> Iterator[Span]:
     """Yield the words, without a possessive; those that name a place together are one."""
     found = [Span(m.start(), m.start() + len(_POSSESSIVE.sub("", m.group()))) for m in pattern.finditer(text)]
     first = 0
     while first < len(found):
-        together = 1
+        last = _place_end(text, found, first, lexicon)
+        yield Span(found[first].start, found[last].end)
+        first = last + 1
+
+
+def _place_end(text: str, found: Sequence[Span], first: int, lexicon: Lexicon) -> int:
+    """Return the number of the last word of the place that starts with a word; that word's own where none does."""
+    if text[found[first].start : found[first].end].casefold() in lexicon.place_starts:
         for last in range(min(first + _PLACE_WORDS, len(found)) - 1, first, -1):
-            if text[found[first].start : found[last].end].casefold() in places:
-                together = last - first + 1
-                break
-        yield Span(found[first].start, found[first + together - 1].end)
-        first += together
+            if text[found[first].start : found[last].end].casefold() in lexicon.places:
+                return last
+    return first
 
 
 def _ways(texts: Sequence[str], lexicon: Lexicon) -> tuple[frozenset[str], ...]:
@@ -191,7 +216,7 @@ def is_place(text: str, lexicon: Lexicon) -> bool:
 def places_in(text: str, lexicon: Lexicon) -> frozenset[str]:
     """Return the places that a text names, in lower case, each with its other names."""
     found: set[str] = set()
-    for span in _spans(text, lexicon.places, _PART):  # both of "Serbia-Kosovo"
+    for span in _spans(text, lexicon, _PART):  # both of "Serbia-Kosovo"
         name = text[span.start : span.end]
         if is_place(name, lexicon):
             found.update((name.casefold(), *lexicon.places[name.casefold()]))
