@@ -27,24 +27,12 @@ _TIE = 1e-9  # what is nearer than this goes to the earlier and shorter window
 Cosines = NDArray[np.float32]
 
 
-def number_sentences(starts: NDArray[np.int64], sentences: Sequence[Span]) -> NDArray[np.int64]:
-    """Return which sentence each token stands in, ``(tokens,)``; -1 before the first.
-
-    ``starts`` and ``sentences`` count characters from the same place. What follows the last sentence is its own: the
-    continuation of a sentence that a page's end cut off.
-
-    >>> number_sentences(np.array([-9, 0, 4, 11, 30]), [Span(0, 10), Span(11, 20)]).tolist()
-    [-1, 0, 0, 1, 1]
-    """
-    return np.searchsorted([span.start for span in sentences], starts, side="right") - 1
-
-
 def sentence_maxima(cosines: Cosines, numbers: NDArray[np.int64], sentences: int) -> tuple[Cosines, Cosines]:
     """Return the best cosine of each question token in front of the sentences, and in each sentence.
 
     Args:
         cosines: ``(question tokens, tokens)``.
-        numbers: ``(tokens,)``, as :func:`number_sentences` has them.
+        numbers: ``(tokens,)``, which sentence each token stands in, from 0; -1 in front of the first.
         sentences: how many there are.
 
     Returns:
