@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cyberqa.embedding.token_codec import Codes
 from cyberqa.errors import CorpusError, SearchIndexError
 from cyberqa.index import lexical, typos
+from cyberqa.index.capitals import NO_CAPITALS, Capitals
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
     DATABASE_FILE,
@@ -37,6 +38,7 @@ from cyberqa.types import BlockKind, Chunk, Document, Footnote, Matrix, Metadata
 Mask = NDArray[np.bool_]
 """``(chunks,)`` bool."""
 
+_WORDS_KEPT = 4096  # of which a session remembers how they are written
 _DOCUMENTS_KEPT = 32  # canonical texts held in memory while a session lasts
 
 
@@ -61,6 +63,7 @@ class Generation:
         languages = self._database.execute("SELECT DISTINCT language FROM documents")
         self._analysers = analysers(language for (language,) in languages)
         self._document = lru_cache(_DOCUMENTS_KEPT)(self._read_document)
+        self._capitals = lru_cache(_WORDS_KEPT)(self._read_capitals)
 
     @classmethod
     def open_current(cls, index: Path) -> "Generation":
@@ -198,6 +201,15 @@ class Generation:
         ).fetchone()
         return found
 
+    def capitals(self, word: str) -> Capitals:
+        """Return how the corpus writes a word, given in lower case."""
+        return self._capitals(word)
+
+    def document_frequency(self, term: str) -> int:
+        """Return how many chunks hold a term, as :func:`lexical.index_terms` makes it."""
+        _, count = self._first_and_count(term) or (0, 0)
+        return count
+
     # --- reading ---------------------------------------------------------------------------------------------
 
     def chunk(self, row: int) -> Chunk:
@@ -290,6 +302,10 @@ class Generation:
         """Return document id -> warnings, of the documents that have any, sorted by id."""
         rows = self._database.execute("SELECT id, warnings FROM documents WHERE warnings != '[]' ORDER BY id")
         return {id_: tuple(json.loads(warnings)) for id_, warnings in rows}
+
+    def _read_capitals(self, word: str) -> Capitals:
+        row = self._database.execute("SELECT share, is_always FROM capitals WHERE word = ?", (word,)).fetchone()
+        return Capitals(row[0], bool(row[1])) if row else NO_CAPITALS
 
     def _read_document(self, id_: str) -> Document:
         found = self._database.execute(

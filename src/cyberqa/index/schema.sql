@@ -68,3 +68,10 @@ CREATE TABLE words (
     written TEXT NOT NULL,         -- as the corpus mostly writes it
     count   INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- Words that may be names, in lower case: those written with a capital in most places, or wherever they stand.
+CREATE TABLE capitals (
+    word      TEXT PRIMARY KEY,
+    share     REAL NOT NULL,       -- of its places inside a sentence, those with a capital
+    is_always INTEGER NOT NULL     -- never written small
+) WITHOUT ROWID;

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cyberqa.errors import SearchIndexError
 from cyberqa.index import lexical, typos
+from cyberqa.index.capitals import CapitalCounter
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
     CURRENT_FILE,
@@ -143,6 +144,7 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -
     vectors = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     tokens = TokenTable()
     matched: list[tuple[str, str | None]] = []
+    capitals = CapitalCounter()
     database = sqlite3.connect(folder / DATABASE_FILE)
     try:
         database.executescript(resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8"))
@@ -154,9 +156,11 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -
                 chars = [len(chunk.span) + len(chunk.continuation or ()) for chunk in entry.chunks]
                 tokens.add(entry.tokens, chars, entry.before, entry.refers)
                 matched.extend((text, entry.document.language) for text in entry.matched)
+                capitals.add(entry.document.text)
             directory, postings = lexical.build_postings(matched)
             database.executemany("INSERT INTO terms VALUES (?, ?, ?)", directory)
             database.executemany("INSERT INTO words VALUES (?, ?, ?)", typos.known_words(matched))
+            database.executemany("INSERT INTO capitals VALUES (?, ?, ?)", capitals.rows())
     finally:
         database.close()
     try:

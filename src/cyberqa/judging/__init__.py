@@ -1,0 +1,4 @@
+"""A question and the passages found for it in; the sentences that answer, and whether they do, out.
+
+Plain arrays and texts: nothing here knows how they are stored or ranked.
+"""

@@ -1,0 +1,112 @@
+"""How sure we are: a small logistic model, its threshold, and what both were fitted on.
+
+    P(the corpus answers)  = sigmoid(the best, over the first two passages, of intercept + weights . signals)
+    P(this passage does)   = sigmoid(own . its sum + behind . (its score - the first one's) + first . [is first] + ...)
+
+The figures stand in calibration.json, written by ``python evals/calibrate.py``: a person can read them.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+from cyberqa.judging.signals import SIGNALS, Signals
+from cyberqa.types import JSON
+
+SCHEMA = "cyberqa.calibration/1"
+FILE = "calibration.json"
+PASSAGES = 2
+"""That may answer: with the first alone, a right one at rank 2 is refused; a third only adds chances to be wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassageModel:
+    """Weights of the verdict's sum, of the score less that of the first passage, and of being the first."""
+
+    own: float
+    behind: float
+    first: float
+    intercept: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A fitted model. ``name`` says on what and when; it is valid for one ``encoder`` and one way of ``ranking``."""
+
+    name: str
+    encoder: tuple[str | int, ...]
+    ranking: str
+    intercept: float
+    weights: Mapping[str, float]
+    threshold: float
+    passage: PassageModel
+    provenance: JSON
+
+    def logit(self, signals: Signals) -> float:
+        """Return what speaks for a passage, in sum: the share of each signal is its weight times its value."""
+        return self.intercept + sum(self.shares(signals).values())
+
+    def shares(self, signals: Signals) -> dict[str, float]:
+        """Return signal -> what it adds, in order."""
+        return {name: self.weights[name] * value for name, value in zip(SIGNALS, signals.values(), strict=True)}
+
+    def confidence(self, signals: Sequence[Signals]) -> float:
+        """Return the probability that the corpus answers, from the signals of its passages, best first.
+
+        0 where there are none.
+        """
+        return sigmoid(max(map(self.logit, signals[:PASSAGES]))) if signals else 0.0
+
+    def passage_confidences(self, signals: Sequence[Signals], scores: Sequence[float]) -> list[float]:
+        """Return for each passage, best first, the probability that it answers."""
+        model = self.passage
+        return [
+            sigmoid(
+                model.own * self.logit(each)
+                + model.behind * (score - scores[0])
+                + model.first * (n == 0)
+                + model.intercept
+            )
+            for n, (each, score) in enumerate(zip(signals, scores, strict=True))
+        ]
+
+
+def sigmoid(logit: float) -> float:
+    """Return ``1 / (1 + exp(-logit))``, without overflow."""
+    power = math.exp(-abs(logit))
+    return 1 / (1 + power) if logit >= 0 else power / (1 + power)
+
+
+def calibration_for(encoder: Sequence[str | int], ranking: str) -> Calibration | None:
+    """Return the shipped calibration; None where it was fitted with another encoder or another way of ranking."""
+    shipped = _shipped()
+    return shipped if shipped and shipped.encoder == tuple(encoder) and shipped.ranking == ranking else None
+
+
+@lru_cache(1)
+def _shipped() -> Calibration | None:
+    file = resources.files(__package__).joinpath(FILE)
+    return from_json(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+
+def from_json(body: JSON) -> Calibration:
+    """Read a calibration.
+
+    Raises:
+        ValueError: another schema, or other signals than this code has.
+    """
+    if body["schema"] != SCHEMA or set(body["weights"]) != set(SIGNALS):
+        raise ValueError(f"expected {SCHEMA} with weights of {', '.join(SIGNALS)}, found {body['schema']}")
+    return Calibration(
+        name=body["name"],
+        encoder=tuple(body["encoder"]),
+        ranking=body["ranking"],
+        intercept=body["intercept"],
+        weights={name: body["weights"][name] for name in SIGNALS},
+        threshold=body["threshold"],
+        passage=PassageModel(**body["passage"]),
+        provenance=body["provenance"],
+    )

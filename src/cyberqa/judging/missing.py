@@ -1,0 +1,36 @@
+"""What was found nowhere near, in words: only for an answer that is refused, for elsewhere it would be noise."""
+
+from collections.abc import Sequence
+
+from cyberqa.judging.signals import Judged
+
+_LOOKED_AT = 3  # passages, of which all must lack a word before it is said to stand nowhere
+
+
+def missing_words(judged: Sequence[Judged]) -> tuple[str, ...]:
+    """Return the question's words that the first three passages all lack, else those that the first lacks; in order."""
+    if not judged:
+        return ()
+    first, *others = judged[:_LOOKED_AT]
+    return tuple(word for word in first.lacks if all(word in other.lacks for other in others)) or first.lacks
+
+
+def missing_text(judged: Sequence[Judged]) -> str:
+    """Return one sentence on what was not found; empty where there is nothing in particular to say.
+
+    "nothing mentions 'Malta' together with 'ALCIRT'", or "nothing near 'ENCYSEC' gives an amount".
+    """
+    if not judged:
+        return ""
+    words, known = missing_words(judged), judged[0].has[:1]
+    if words:
+        together = f" together with {known[0]!r}" if known else ""
+        return f"nothing mentions {_listed(words)}{together}"
+    if kind := judged[0].lacks_kind:
+        return f"nothing near {known[0]!r} gives {kind}" if known else f"nothing gives {kind}"
+    return ""
+
+
+def _listed(words: Sequence[str]) -> str:
+    *others, last = (repr(word) for word in words)
+    return f"{', '.join(others)} or {last}" if others else last

@@ -1,0 +1,196 @@
+"""Signs of whether a passage answers a question: what the question names, and how near it stands together.
+
+Every signal is the higher the likelier the passage answers, so every weight of the fitted model is positive, and a
+person can read what spoke against a passage.
+"""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from cyberqa.judging.coverage import Shares, cover, stands_in, weights_of
+from cyberqa.judging.highlighting import Cosines
+from cyberqa.judging.kinds import AskedKind, holds_kind
+from cyberqa.judging.questions import Question
+from cyberqa.judging.words import Lexicon, Word, places_in
+
+_REMOTE = 0.3  # cosine below which a passage is of another subject
+_NEARBY = 0.6  # what a name counts for that only the passages before or after in the same section hold
+_TOGETHER = 2  # adjacent sentences in which what is asked of a name is looked for
+_APART_WORDS = 3  # beyond which two words do not belong together
+_BESIDE_CHARS = 3  # between two words of a question that are neighbours
+_RARE = 0.6  # of the highest idf: a plain word whose lack is worth telling
+_TIE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a passage brings to be judged by.
+
+    ``front`` is what is matched with it but stands elsewhere: title, headings, a table's caption and header.
+    ``sentences`` are the texts of its sentences, the last one with its continuation. ``first`` and ``last`` number
+    those of the highlight. ``section`` are its headings. ``around`` is the text of the passages before and after in the
+    same section. ``cosine`` is that of question and passage; ``front_maxima``, ``(question tokens,)``, and ``maxima``,
+    ``(sentences, question tokens)``, are as :func:`cyberqa.judging.highlighting.sentence_maxima` has them.
+    """
+
+    front: str
+    sentences: Sequence[str]
+    first: int
+    last: int
+    section: Sequence[str]
+    around: str
+    cosine: float
+    front_maxima: Cosines
+    maxima: Cosines
+
+    @property
+    def highlight(self) -> str:
+        """The sentences that are shown as the answer."""
+        return " ".join(self.sentences[self.first : self.last + 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """The seven signals of a passage.
+
+    - ``cosine``: of question and passage, -1 to 1.
+    - ``remote``: by how much the cosine is below .3, negative or 0: a passage of another subject.
+    - ``attribute``: how far the plain words of the question are covered where it is covered best, 0 to 1.
+    - ``names``: share of the question's weight in names and numbers that the passage lacks, -1 to 0.
+    - ``place``: -1 where it is about other places than the question, else 0.
+    - ``kind``: how far the passage is on the subject, where its highlight lacks the kind of thing asked for, -1 to 0.
+    - ``apart``: share of the names that stand together in the question, but apart in the passage, -1 to 0.
+    """
+
+    cosine: float
+    remote: float
+    attribute: float
+    names: float
+    place: float
+    kind: float
+    apart: float
+
+    def values(self) -> tuple[float, ...]:
+        """Return them in order."""
+        return astuple(self)
+
+
+SIGNALS = tuple(Signals.__dataclass_fields__)
+"""Their names, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A passage's signals; the words it lacks; the words it has, heaviest first; the kind of thing it lacks."""
+
+    signals: Signals
+    lacks: tuple[str, ...]
+    has: tuple[str, ...]
+    lacks_kind: AskedKind | None
+
+
+def judge(question: Question, evidence: Evidence, lexicon: Lexicon) -> Judged:
+    """Return what speaks for and against a passage."""
+    stems = [list(lexicon.stems(text)) for text in (evidence.front, *evidence.sentences)]
+    held = [set(part) for part in stems]
+    weights = weights_of(question.words)
+    maxima = np.maximum(evidence.front_maxima, evidence.maxima.max(axis=0, initial=0.0))
+    covered = _with_nearby(question.words, cover(question, maxima, set().union(*held)), evidence.around, lexicon)
+    lacks_kind = question.kind if _lacks_kind(question, evidence, lexicon) else None
+    signals = Signals(
+        cosine=evidence.cosine,
+        remote=min(0.0, evidence.cosine - _REMOTE),
+        attribute=_attribute(question, evidence, weights, held),
+        names=0.0 - _share((1 - covered) * weights, weights, [word.must_stand for word in question.words]),
+        place=0.0 - float(_is_elsewhere(question, evidence, lexicon)),
+        kind=0.0 - _share(covered * weights, weights) if lacks_kind else 0.0,
+        apart=0.0 - share_apart(question.words, [stem for part in stems for stem in part]),
+    )
+    heaviest = sorted(range(len(covered)), key=lambda n: (not question.words[n].must_stand, -weights[n], n))
+    return Judged(
+        signals=signals,
+        lacks=tuple(
+            word.text for n, word in enumerate(question.words) if not covered[n] and _is_telling(word, lexicon)
+        ),
+        has=tuple(question.words[n].text for n in heaviest if covered[n] == 1),
+        lacks_kind=lacks_kind,
+    )
+
+
+def _is_telling(word: Word, lexicon: Lexicon) -> bool:
+    return word.must_stand or word.weight >= _RARE * lexicon.highest_idf
+
+
+def _share(part: Shares, whole: Shares, which: Sequence[bool] | None = None) -> float:
+    """Return the share of ``part`` in the sum of ``whole``; 0 where there is nothing."""
+    total = float(whole.sum())
+    chosen = part if which is None else part[np.array(which, np.bool_)]
+    return float(chosen.sum()) / total if total else 0.0
+
+
+def _with_nearby(words: Sequence[Word], covered: Shares, around: str, lexicon: Lexicon) -> Shares:
+    """Count names that the passages around hold; these are read only where a name is lacking."""
+    lacking = [n for n, word in enumerate(words) if word.must_stand and not covered[n]]
+    if lacking and around:
+        stems = set(lexicon.stems(around))
+        for number in lacking:
+            if stands_in(words[number], stems):
+                covered[number] = _NEARBY
+    return covered
+
+
+def _attribute(question: Question, evidence: Evidence, weights: Shares, held: Sequence[set[str]]) -> float:
+    """Return the coverage of the plain words in the one or two sentences, with the front, that cover the question best.
+
+    1 where the question has none. The whole passage would not do: what is asked, and of whom, must stand together.
+    """
+    plain = np.array([not word.must_stand for word in question.words], np.bool_)
+    if not float(weights[plain].sum()):
+        return 1.0
+    best, chosen = -1.0, np.zeros(len(weights))
+    for first in range(len(evidence.sentences)):
+        maxima, stems = evidence.front_maxima, held[0]
+        for last in range(first, min(first + _TOGETHER, len(evidence.sentences))):
+            maxima, stems = np.maximum(maxima, evidence.maxima[last]), stems | held[last + 1]
+            covered = cover(question, maxima, stems)
+            if (value := float(covered @ weights)) > best + _TIE:
+                best, chosen = value, covered
+    return float(chosen[plain] @ weights[plain] / weights[plain].sum())
+
+
+def _is_elsewhere(question: Question, evidence: Evidence, lexicon: Lexicon) -> bool:
+    """Whether highlight and headings name places, but none of the question's."""
+    if not question.places:
+        return False
+    here = places_in(" | ".join((evidence.highlight, *evidence.section)), lexicon)
+    return bool(here) and not question.places & here
+
+
+def _lacks_kind(question: Question, evidence: Evidence, lexicon: Lexicon) -> bool:
+    return question.kind is not None and not holds_kind(evidence.highlight, question.kind, question.parts, lexicon)
+
+
+def share_apart(words: Sequence[Word], stems: Sequence[str]) -> float:
+    """Return the share of neighbouring names and numbers that both stand in a text, but nowhere within three words.
+
+    "2015 Winter School", where only that of 2014 is told of; "Open Balkan", where each word stands alone.
+    """
+    places: dict[str, list[int]] = {}
+    for number, stem in enumerate(stems):
+        places.setdefault(stem, []).append(number)
+    apart = seen = 0
+    for one, other in pairwise(words):
+        if not (one.must_stand and other.must_stand) or other.span.start - one.span.end > _BESIDE_CHARS:
+            continue
+        firsts, seconds = ([n for stem in _single_stems(word) for n in places.get(stem, ())] for word in (one, other))
+        if firsts and seconds:
+            seen += 1
+            apart += all(abs(a - b) > _APART_WORDS for a in firsts for b in seconds)
+    return apart / seen if seen else 0.0
+
+
+def _single_stems(word: Word) -> frozenset[str]:
+    return word.ways[0].union(*(way for way in word.ways if len(way) == 1))

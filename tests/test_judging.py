@@ -1,0 +1,485 @@
+"""What is highlighted, what speaks for and against a passage, and how sure that makes us: all computable by hand."""
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import FakeEncoder
+from cyberqa import ingest
+from cyberqa.evaluation import fitting
+from cyberqa.index.capitals import NO_CAPITALS, CapitalCounter, Capitals
+from cyberqa.index.generation import Generation
+from cyberqa.index.lexical import index_terms
+from cyberqa.judging import calibration
+from cyberqa.judging.calibration import Calibration, PassageModel
+from cyberqa.judging.coverage import cover, stands_in
+from cyberqa.judging.highlighting import MAX_CHARS, choose_window, sentence_maxima
+from cyberqa.judging.kinds import AskedKind, asked_kind, holds_kind
+from cyberqa.judging.missing import missing_text, missing_words
+from cyberqa.judging.questions import Question, read_question
+from cyberqa.judging.signals import SIGNALS, Evidence, Judged, Signals, judge, share_apart
+from cyberqa.judging.words import Lexicon, Word, WordKind, is_place, places_in, places_of, read_words
+from cyberqa.types import Span
+
+COUNTRIES = (("albania", "albanian", "tirana"), ("malta", "maltese", "valletta"), ("bosnia and herzegovina", "bosnian"))
+PLACES = places_of(COUNTRIES) | {"us": ("american",)}
+CAPITALS = {
+    "alcirt": Capitals(1.0, True),
+    "usaid": Capitals(1.0, True),
+    "kim": Capitals(0.0, True),
+    "lee": Capitals(1, True),
+}
+FREQUENCIES = {
+    "creation": 40,
+    "support": 50,
+    "alcirt": 3,
+    "albania": 30,
+    "polish": 2,
+    "law": 20,
+    "agenc": 10,
+    "enforc": 5,
+}
+LEXICON = Lexicon(
+    index_terms, lambda stem: FREQUENCIES.get(stem, 0), 100, lambda w: CAPITALS.get(w, NO_CAPITALS), PLACES
+)
+
+
+def offsets(question: str) -> list[tuple[int, int]]:
+    """One token a word, between two special ones."""
+    return [(0, 0), *((m.start(), m.end()) for m in re.finditer(r"\w+", question)), (0, 0)]
+
+
+def read(question: str, **more) -> Question:
+    return read_question(question, offsets(question), LEXICON, **more)
+
+
+def words(question: str, **more) -> dict[str, WordKind]:
+    return {word.text: word.kind for word in read(question, **more).words}
+
+
+def evidence(
+    *sentences: str, question: str = "", section=(), around: str = "", cosine: float = 0.5, alike: float = 0.0
+):
+    tokens = len(offsets(question))
+    return Evidence(
+        "Title\n", sentences, 0, 0, section, around, cosine,
+        np.zeros(tokens, np.float32), np.full((len(sentences), tokens), alike, np.float32),
+    )  # fmt: skip
+
+
+def signals_of(question: str, *sentences: str, **more) -> Signals:
+    return judge(read(question), evidence(*sentences, question=question, **more), LEXICON).signals
+
+
+# --- the highlight -------------------------------------------------------------------------------------------
+
+EVEN = [Span(0, 100), Span(100, 200), Span(200, 300), Span(300, 400)]
+ONES = np.ones(2, np.float32)
+
+
+def maxima(*rows: tuple[float, ...]) -> np.ndarray:
+    return np.array(rows, np.float32)
+
+
+def test_the_sentence_that_covers_most_is_chosen():
+    assert choose_window(maxima((0.2, 0.2), (0.9, 0.9), (0.2, 0.3), (0, 0)), ONES, EVEN) == (1, 1)
+
+
+def test_a_neighbour_is_taken_where_it_covers_another_token():
+    assert choose_window(maxima((0.9, 0.0), (0.0, 0.9), (0, 0), (0, 0)), ONES, EVEN) == (0, 1)
+
+
+def test_a_neighbour_is_left_where_it_adds_less_than_its_length_costs():
+    added = 0.1 * 0.1  # price x thousands of characters
+    assert choose_window(maxima((0.9, 0.5), (0.0, 0.5 + 2 * added - 0.001)), ONES, EVEN[:2]) == (0, 0)
+    assert choose_window(maxima((0.9, 0.5), (0.0, 0.5 + 2 * added + 0.003)), ONES, EVEN[:2]) == (0, 1)
+
+
+def test_rare_tokens_count_more_than_common_ones():
+    rows = maxima((0.9, 0.0), (0.0, 0.5))
+    apart = [Span(0, 10), Span(590, 700)]  # too far from each other to be shown together
+    assert choose_window(rows, np.array([1, 1], np.float32), apart) == (0, 0)
+    assert choose_window(rows, np.array([0.1, 1], np.float32), apart) == (1, 1)
+
+
+def test_a_window_never_has_four_sentences_nor_goes_over_its_length():
+    every = maxima((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1))
+    assert choose_window(every, np.ones(4, np.float32), EVEN) == (0, 2)
+    long = [Span(0, 200), Span(201, MAX_CHARS + 1)]
+    assert choose_window(maxima((0.9, 0), (0, 0.9)), ONES, long) == (0, 0)
+
+
+def test_a_single_long_sentence_is_shown_whole():
+    assert choose_window(maxima((0.9, 0.9)), ONES, [Span(0, 5 * MAX_CHARS)]) == (0, 0)
+
+
+def test_a_colon_takes_the_items_after_it():
+    rows = maxima((0.9, 0.9), (0, 0), (0, 0), (0, 0))
+    assert choose_window(rows, ONES, EVEN) == (0, 0)
+    assert choose_window(rows, ONES, EVEN, introduces=[0]) == (0, 3)
+
+
+def test_a_question_without_weight_gets_the_shortest_sentence():
+    assert choose_window(maxima((0, 0), (0, 0)), np.zeros(2, np.float32), [Span(0, 50), Span(51, 60)]) == (1, 1)
+
+
+def test_maxima_are_of_the_tokens_of_each_sentence_and_of_what_stands_in_front():
+    numbers = np.array([-1, 0, 0, 1, 1])
+    cosines = np.array([[0.8, 0.1, 0.3, 0.2, 0.6]], np.float32)
+    front, inside = sentence_maxima(cosines, numbers, 2)
+    assert front.tolist() == pytest.approx([0.8])
+    assert inside.ravel().tolist() == pytest.approx([0.3, 0.6])
+
+
+@given(st.integers(1, 8), st.integers(1, 5), st.randoms(use_true_random=False))
+def test_a_window_lies_in_the_passage_whatever_the_figures(sentences, tokens, random):
+    rows = np.array([[random.random() for _ in range(tokens)] for _ in range(sentences)], np.float32)
+    spans = [Span(n * 200, n * 200 + random.randint(1, 199)) for n in range(sentences)]
+    weights = np.array([random.random() for _ in range(tokens)], np.float32)
+    first, last = choose_window(rows, weights, spans, {random.randrange(sentences)})
+    assert 0 <= first <= last < sentences
+    assert first == last or spans[last].end - spans[first].start <= MAX_CHARS
+
+
+# --- words ---------------------------------------------------------------------------------------------------
+
+
+def test_names_are_told_by_the_corpus_where_the_question_has_no_capitals():
+    assert words("who supported alcirt's creation in 2011") == {
+        "supported": WordKind.PLAIN,
+        "alcirt": WordKind.NAME,
+        "creation": WordKind.PLAIN,
+        "2011": WordKind.NUMBER,
+    }
+
+
+def test_a_first_word_needs_more_than_its_capital_to_be_a_name():
+    assert words("Supporters of Zebra")["Supporters"] is WordKind.PLAIN
+    assert words("Supporters of Zebra")["Zebra"] is WordKind.NAME
+    assert words("ALCIRT creation")["ALCIRT"] is WordKind.NAME
+
+
+def test_a_shouted_question_is_all_capitals_and_no_names():
+    assert words("WHO SUPPORTED ALCIRT'S CREATION") == {
+        "SUPPORTED": WordKind.PLAIN,
+        "ALCIRT": WordKind.NAME,
+        "CREATION": WordKind.PLAIN,
+    }
+
+
+def test_a_place_of_several_words_is_one_word_and_answers_to_its_other_names():
+    (word,) = read("Bosnia and Herzegovina").words
+    assert (word.text, word.kind) == ("Bosnia and Herzegovina", WordKind.NAME)
+    assert stands_in(word, set(index_terms("the Bosnian police")))
+
+
+def test_us_is_a_place_and_us_in_small_letters_is_not():
+    assert places_in("the US budget", LEXICON) == {"us", "american"}
+    assert places_in("tell us", LEXICON) == set()
+
+
+def test_a_common_word_of_the_corpus_is_no_place():
+    lexicon = Lexicon(index_terms, LEXICON.frequency, 100, LEXICON.capitals, {"polish": ("poland",)})
+    assert not is_place("polish", lexicon)  # the corpus has it, in small letters
+    assert is_place("Polish", lexicon)
+    assert is_place("malta", LEXICON)  # the corpus has it not at all
+
+
+def test_weights_are_idf_and_tokens_are_those_of_the_word():
+    creation = read("the creation").words[0]
+    assert creation.weight == pytest.approx(math.log(1 + (100 - 40 + 0.5) / (40 + 0.5)))
+    assert creation.tokens == (2,)
+
+
+def test_a_correction_stands_for_what_was_typed():
+    typed = read_words("inititive", offsets("inititive"), LEXICON, corrections={"inititive": "initiative"})
+    assert typed[0].text == "inititive"
+    assert stands_in(typed[0], set(index_terms("an initiative")))
+
+
+def test_forms_meet_in_both_directions():
+    forms = [("LEA", "law enforcement agencies")]
+    long_text = set(index_terms("the law enforcement agencies met"))
+    assert stands_in(read("what is LEA", forms=forms).words[0], long_text)
+    asked = read("law enforcement agencies", forms=forms)
+    assert cover(asked, np.zeros(5, np.float32), {"lea"}).tolist() == [1, 1, 1]
+    assert cover(asked, np.zeros(5, np.float32), {"law"}).tolist() == [1, 0, 0]
+
+
+def test_endings_of_names_do_not_count_but_other_words_do():
+    word = Word("Albanian", Span(0, 8), WordKind.NAME, 1.0, (frozenset({"xyz"}),), ())
+    assert stands_in(word, {"albania"})
+    geneva = Word("Geneva", Span(0, 6), WordKind.NAME, 1.0, (frozenset({"geneva"}),), ())
+    assert not stands_in(geneva, {"general"})
+
+
+def test_a_place_that_stands_for_more_than_itself_is_held_against_nobody():
+    assert read("Malta's plan").places == {"malta", "maltese", "valletta"}
+    assert read("Malta's plan", forms=[("Malta", "European Union")]).places == set()
+
+
+def test_a_name_that_two_places_share_has_the_others_of_both():
+    assert places_of([("Congo", "Brazzaville"), ("Congo", "Kinshasa")])["congo"] == ("brazzaville", "kinshasa")
+
+
+# --- kinds ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "holds", "lacks"),
+    [
+        ("How much did it cost?", AskedKind.AMOUNT, "It cost EUR 5.", "It was dear."),
+        (
+            "How many took part?",
+            AskedKind.NUMBER,
+            "Some 15 took part.",
+            "In 2015 many did, see Article 7 and ISO 27001.",
+        ),
+        ("When did it start?", AskedKind.DATE, "It began in 2011.", "It began early."),
+        ("Who is the head of it?", AskedKind.ROLE, "Its head is Kim Lee.", "Its head is on the National Council."),
+        ("Who supported it?", AskedKind.PERSON, "It was helped by the OSCE.", "It was helped by nobody."),
+        ("Where was it held?", AskedKind.PLACE, "It met in Žabljak.", "It met in autumn."),
+    ],
+)
+def test_what_is_asked_for_is_seen_where_it_is_and_missed_where_it_is_not(question, kind, holds, lacks):
+    assert asked_kind(question) is kind
+    assert holds_kind(holds, kind, frozenset(), LEXICON)
+    assert not holds_kind(lacks, kind, frozenset(), LEXICON)
+
+
+def test_what_the_question_says_itself_is_no_answer():
+    assert not holds_kind("It was in 2015.", AskedKind.DATE, frozenset({"2015"}), LEXICON)
+
+
+def test_nothing_is_asked_for_in_particular_by_why():
+    assert asked_kind("Why did it fail?") is None
+
+
+# --- signals -------------------------------------------------------------------------------------------------
+
+ASKED = "Who supported the creation of ALCIRT?"
+
+
+def test_a_passage_that_says_it_in_the_same_words_has_nothing_against_it():
+    found = signals_of(ASKED, "The creation of ALCIRT was supported by USAID.")
+    assert found == Signals(cosine=0.5, remote=0.0, attribute=1.0, names=0.0, place=0.0, kind=0.0, apart=0.0)
+
+
+def test_names_is_the_share_of_weight_that_is_lacking():
+    weights = {word.text: word.weight for word in read(ASKED).words}
+    found = signals_of(ASKED, "The creation of it was supported by the USAID.")
+    assert found.names == pytest.approx(-weights["ALCIRT"] / sum(weights.values()))
+
+
+def test_a_name_that_only_the_passage_before_has_counts_in_part():
+    alone = signals_of(ASKED, "The creation was supported by USAID.").names
+    nearby = signals_of(ASKED, "The creation was supported by USAID.", around="ALCIRT is a team.").names
+    assert nearby == pytest.approx(alone * (1 - 0.6))
+
+
+def test_attribute_wants_the_plain_words_in_two_adjacent_sentences():
+    together = signals_of("creation support", "A creation.", "Its support.", "Else.")
+    scattered = signals_of("creation support", "A creation.", "Else.", "Its support.")
+    assert together.attribute == 1.0
+    weights = [word.weight for word in read("creation support").words]
+    assert scattered.attribute == pytest.approx(max(weights) / sum(weights))
+
+
+def test_a_plain_word_may_be_meant():
+    assert signals_of("creation", "Founding.", alike=0.9).attribute == pytest.approx(0.9)
+    assert signals_of("creation", "Founding.", alike=0.1).attribute == 0.0
+
+
+def test_a_passage_on_another_country_is_elsewhere():
+    assert signals_of("the law of Malta", "The law of Albania.").place == -1.0
+    assert signals_of("the law of Malta", "The law.", section=["Albania"]).place == -1.0
+    assert signals_of("the law of Malta", "The law of Valletta and Albania.").place == 0.0
+    assert signals_of("the law of Malta", "The law.").place == 0.0
+
+
+def test_kind_is_held_against_a_passage_as_far_as_it_is_on_the_subject():
+    question = "When was ALCIRT created?"
+    assert signals_of(question, "ALCIRT was created.").kind == pytest.approx(-1.0)
+    assert signals_of(question, "ALCIRT was created in 2011.").kind == 0.0
+    assert -1 < signals_of(question, "ALCIRT is a team.").kind < 0
+
+
+def test_names_that_belong_together_are_missed_where_they_stand_apart():
+    asked = read("the Open Balkan").words
+    assert share_apart(asked, index_terms("Open Balkan")) == 0.0
+    assert share_apart(asked, index_terms("an Open door is not what one and all of the Balkan has")) == 1.0
+    assert share_apart(asked, index_terms("Open")) == 0.0
+
+
+def test_a_low_cosine_speaks_against_a_passage():
+    assert signals_of(ASKED, "ALCIRT.", cosine=0.1).remote == pytest.approx(-0.2)
+
+
+BOUNDS = {"cosine": (-1, 1), "remote": (-1.3, 0), "attribute": (0, 1)}
+ODD = ["", "?", "the of and", "\U0001f600", "مرحبا بالعالم في 2015", "A" * 5000, "- / ' ’s", "who " * 1000, "Ünïcödé ǅ"]
+
+
+@given(st.one_of(st.sampled_from(ODD), st.text(max_size=80)), st.lists(st.text(max_size=60), min_size=1, max_size=4))
+def test_signals_are_finite_and_in_range_whatever_is_asked(question, sentences):
+    found = signals_of(question, *sentences, section=sentences[:1], around=sentences[-1], alike=0.4)
+    for name, value in zip(SIGNALS, found.values(), strict=True):
+        low, high = BOUNDS.get(name, (-1, 0))
+        assert low - 1e-9 <= value <= high + 1e-9, name
+        assert math.copysign(1, value) == 1 or value < 0, f"{name} is -0.0, which JSON would show"
+
+
+def test_a_thousand_words_are_read():
+    assert len(read("zebra quagga " * 500).words) == 1000
+
+
+# --- what is missing -----------------------------------------------------------------------------------------
+
+
+def judged(lacks=(), has=(), kind=None) -> Judged:
+    return Judged(Signals(0.5, 0, 1, 0, 0, 0, 0), tuple(lacks), tuple(has), kind)
+
+
+def test_missing_is_what_the_first_three_passages_all_lack_else_what_the_first_lacks():
+    assert missing_words([judged(["Malta", "2015"]), judged(["Malta"]), judged(["Malta"]), judged()]) == ("Malta",)
+    assert missing_words([judged(["Malta"]), judged()]) == ("Malta",)
+    assert missing_words([]) == ()
+
+
+def test_missing_is_said_in_words():
+    assert missing_text([judged(["Malta"], ["ALCIRT"])]) == "nothing mentions 'Malta' together with 'ALCIRT'"
+    assert missing_text([judged(["a", "b", "c"])]) == "nothing mentions 'a', 'b' or 'c'"
+    assert missing_text([judged([], ["ENCYSEC"], AskedKind.AMOUNT)]) == "nothing near 'ENCYSEC' gives an amount"
+    assert missing_text([judged([], ["ENCYSEC"])]) == ""
+
+
+def test_what_is_missing_is_found_by_judging():
+    question = "Malta's support for ALCIRT"
+    found = judge(read(question), evidence("ALCIRT has support.", question=question), LEXICON)
+    assert missing_text([found]) == "nothing mentions 'Malta' together with 'ALCIRT'"
+
+
+# --- confidence ----------------------------------------------------------------------------------------------
+
+
+def model(**weights: float) -> Calibration:
+    every = dict.fromkeys(SIGNALS, 0.0) | weights
+    return Calibration("hand", ("m", 1), "r/1", -1.0, every, 0.5, PassageModel(0.5, 2.0, 1.0, -1.0), {})
+
+
+def test_confidence_is_of_the_better_of_the_first_two():
+    low, high = (Signals(cosine, 0, 0, 0, 0, 0, 0) for cosine in (0.1, 0.9))
+    by_hand = 1 / (1 + math.exp(1.0 - 2 * 0.9))
+    assert model(cosine=2.0).confidence([low, high]) == pytest.approx(by_hand)
+    assert model(cosine=2.0).confidence([low, low, high]) == pytest.approx(1 / (1 + math.exp(1.0 - 2 * 0.1)))
+    assert model().confidence([]) == 0.0
+
+
+def test_confidence_of_a_passage_falls_with_its_score_and_rank():
+    same = [Signals(0.5, 0, 0, 0, 0, 0, 0)] * 2
+    first, second = model(cosine=2.0).passage_confidences(same, [3.0, 2.5])
+    logit = -1.0 + 2.0 * 0.5
+    assert first == pytest.approx(1 / (1 + math.exp(-(0.5 * logit + 1.0 - 1.0))))
+    assert second == pytest.approx(1 / (1 + math.exp(-(0.5 * logit + 2.0 * -0.5 - 1.0))))
+
+
+def test_a_sigmoid_does_not_overflow():
+    assert [calibration.sigmoid(x) for x in (-1e4, 0, 1e4)] == [0, 0.5, 1]
+
+
+def test_a_calibration_is_refused_for_another_encoder_or_ranking(monkeypatch):
+    monkeypatch.setattr(calibration, "_shipped", model)
+    assert calibration.calibration_for(("m", 1), "r/1") is not None
+    assert calibration.calibration_for(("m", 2), "r/1") is None
+    assert calibration.calibration_for(("m", 1), "r/2") is None
+
+
+def test_a_calibration_of_other_signals_is_refused():
+    body = {"schema": calibration.SCHEMA, "weights": {"cosine": 1.0}}
+    with pytest.raises(ValueError, match=r"expected cyberqa\.calibration/1 with weights of cosine"):
+        calibration.from_json(json.loads(json.dumps(body)))
+
+
+# --- fitting -------------------------------------------------------------------------------------------------
+
+
+def test_a_binary_signal_is_fitted_to_the_odds_that_its_table_has():
+    # Without penalty: log odds of 1 in 4 where it is 0, of 3 in 4 where it is 1.
+    table = np.array([[0.0]] * 4 + [[1.0]] * 4)
+    outcomes = np.array([1, 0, 0, 0, 1, 1, 1, 0], np.float64)
+    fitted = fitting.fit_logistic(table, outcomes, penalty=1e-9)
+    assert fitted.intercept == pytest.approx(math.log(1 / 3), abs=1e-6)
+    assert fitted.weights[0] == pytest.approx(math.log(3) - math.log(1 / 3), abs=1e-6)
+
+
+def test_the_penalty_keeps_a_weight_finite_where_a_signal_parts_the_outcomes():
+    table, outcomes = np.array([[-1.0], [1.0]]), np.array([0.0, 1.0])
+    weight = fitting.fit_logistic(table, outcomes, penalty=1.0).weights[0]
+    assert weight == pytest.approx(2 / (1 + math.exp(weight)))  # where the gradient of loss and penalty is 0
+
+
+def test_the_best_passage_speaks_for_a_question():
+    right, wrong = [1.0], [-1.0]
+    table = np.array([[right, wrong], [wrong, right], [wrong, wrong], [wrong, wrong]] * 5)
+    fitted = fitting.fit_best_of(table, np.array([1.0, 1.0, 0.0, 0.0] * 5))
+    assert (fitted.logits(table) > 0).tolist() == [True, True, False, False] * 5
+
+
+def test_a_group_is_never_on_both_sides():
+    groups = [f"g{n // 3}" for n in range(60)]
+    for learnt, judged_ in fitting.each_fold(groups, repeats=2):
+        assert not {g for g, here in zip(groups, learnt, strict=True) if here} & {
+            g for g, here in zip(groups, judged_, strict=True) if here
+        }
+        assert (learnt ^ judged_).all()
+
+
+def test_out_of_fold_logits_of_a_mere_coin_tell_nothing():
+    generator = np.random.default_rng(1)
+    table = generator.normal(size=(200, 2, 3))
+    outcomes = (np.arange(200) % 2).astype(np.float64)
+    logits = fitting.out_of_fold(fitting.fit_best_of, table, outcomes, [str(n) for n in range(200)])
+    assert abs(float(logits[outcomes == 1].mean() - logits[outcomes == 0].mean())) < 0.2
+
+
+# --- how words are written -----------------------------------------------------------------------------------
+
+
+def counted(*texts: str) -> dict[str, Capitals]:
+    counter = CapitalCounter()
+    for text in texts:
+        counter.add(text)
+    return {word: Capitals(share, is_always) for word, share, is_always in counter.rows()}
+
+
+def test_capitals_are_counted_inside_sentences_only():
+    found = counted("Teams met the OSCE. Teams of Open Balkan, open teams.", "An open door.")
+    assert found == {
+        "osce": Capitals(1.0, True),
+        "balkan": Capitals(1.0, True),
+        "an": Capitals(0.0, True),  # seen at the start of a sentence only
+    }
+
+
+def test_scripts_without_capitals_have_no_names():
+    assert counted("مرحبا بالعالم") == {}
+
+
+def test_the_order_of_documents_makes_no_difference():
+    one, other = "The OSCE met.", "An osce, the Osce."
+    assert counted(one, other) == counted(other, one)
+
+
+def test_a_generation_tells_how_words_are_written_and_how_many_chunks_hold_them(settings):
+    settings.corpus.mkdir(exist_ok=True)
+    (settings.corpus / "a.txt").write_text("The team of the OSCE met in spring.\n", "utf-8")
+    ingest.build_index(settings, encoder=FakeEncoder())
+    generation = Generation.open_current(settings.index)
+    assert generation.capitals("osce") == Capitals(1.0, True)
+    assert generation.capitals("team") == NO_CAPITALS
+    assert (generation.document_frequency("osc"), generation.document_frequency("nowhere")) == (1, 0)
+    generation.close()
