@@ -25,6 +25,7 @@ from cyberqa.index.manifest import (
     current_generation,
     generation_folder,
 )
+from cyberqa.names.aliases import Alias, Kind, Origin
 from cyberqa.types import BlockKind, Chunk, Document, Footnote, Matrix, Metadata, Page, Repair, Span, Vector
 
 Mask = NDArray[np.bool_]
@@ -105,6 +106,22 @@ class Generation:
         ):
             mask[first : last + 1] = id_ in wanted  # the chunks of a document follow each other
         return mask
+
+    def aliases_for(self, keys: Sequence[str]) -> dict[str, list[Alias]]:
+        """Return the aliases of those keys that have any, best first; see :data:`cyberqa.names.expanding.Lookup`."""
+        marks = ", ".join("?" * len(keys))
+        found: dict[str, list[Alias]] = {}
+        for key, *columns in self._database.execute(
+            f"SELECT key, {_ALIAS_COLUMNS} FROM aliases WHERE key IN ({marks}) ORDER BY key, row",  # noqa: S608
+            tuple(keys),
+        ):
+            found.setdefault(key, []).append(_alias(*columns))
+        return found
+
+    def aliases(self) -> list[Alias]:
+        """Return all aliases, sorted by the stems of the word; of one word the best first."""
+        rows = self._database.execute(f"SELECT {_ALIAS_COLUMNS} FROM aliases ORDER BY row")  # noqa: S608
+        return [_alias(*columns) for columns in rows]
 
     def _postings_of(self, terms: dict[str, None]) -> Iterator[lexical.Postings]:
         for term in terms:
@@ -242,6 +259,25 @@ class Generation:
             repairs=tuple(Repair(*repair) for repair in json.loads(repairs)),
             warnings=tuple(json.loads(warnings)),
         )
+
+
+_ALIAS_COLUMNS = "word, meant, kind, origin, is_exact, document, start, stop, definitions, rank"
+
+
+def _alias(
+    word: str,
+    meant: str,
+    kind: str,
+    origin: str,
+    is_exact: int,
+    document: str | None,
+    start: int | None,
+    stop: int | None,
+    definitions: int,
+    rank: int,
+) -> Alias:
+    span = None if start is None or stop is None else Span(start, stop)
+    return Alias(word, meant, Kind(kind), Origin(origin), bool(is_exact), document, span, definitions, rank)
 
 
 def _spans(pairs: str) -> tuple[Span, ...]:
