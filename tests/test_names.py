@@ -343,6 +343,14 @@ def test_a_name_counts_where_it_is_meant(question, terms):
     assert [term.text for term in ask(question, text).terms] == terms
 
 
+def test_a_long_form_is_no_longer_found_as_an_acronym_that_is_a_word():
+    text = "on information security (IS) and the Working Group (WG). It is here."
+    assert [term.text for term in ask("information security", text).terms] == []
+    assert [term.text for term in ask("what IS does", text).terms] == ["information security"]
+    found = ask("the working group", text)
+    assert ([term.text for term in found.terms], found.forms) == (["WG"], ("the working group",))
+
+
 def test_the_longest_name_wins_and_no_word_counts_twice():
     groups = {"Cyber Board": ("CB1",), "National Cyber Board": ("NCB1",)}
     assert [term.text for term in ask("the National Cyber Board", groups=groups).terms] == ["NCB1"]

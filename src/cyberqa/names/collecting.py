@@ -54,7 +54,7 @@ class AliasCollector:
         best: dict[tuple[str, str, bool], Alias] = {}
         for alias in (*self._given, *self._mined(), *filter(self._matters, self._shipped)):
             pair = (alias.key, key_of(alias.meant), alias.kind is Kind.GLOSSARY)
-            if pair[0] != pair[1] and pair[0].count(" ") < LONGEST_KEY_WORDS:
+            if pair[0] != pair[1] and pair[0].count(" ") < LONGEST_KEY_WORDS and not self._is_lost(alias):
                 best.setdefault(pair, alias)
         return sorted(
             best.values(), key=lambda alias: (alias.key, ORDER_OF_TRUST.index(alias.origin), alias.rank, alias.meant)
@@ -69,6 +69,10 @@ class AliasCollector:
             rank[short] += 1
             yield Alias(short, long, Kind.SHORT, Origin.MINED, self._is_exact(short), *place)
             yield Alias(long, short, Kind.LONG, Origin.MINED, False, *place)
+
+    def _is_lost(self, alias: Alias) -> bool:
+        """Whether an acronym could not be told from a word: information security is not looked for as "is"."""
+        return alias.kind is Kind.LONG and is_short(alias.meant) and letters_of(alias.meant).lower() in self._lower_case
 
     def _is_exact(self, short: str) -> bool:
         """Whether an acronym is also a word of the corpus in lower case, or too short to be safe in it."""

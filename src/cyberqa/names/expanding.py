@@ -21,7 +21,8 @@ WEIGHTS: Mapping[Kind, float] = {
 }
 """What an expansion counts beside a word of the question, which counts 1. Not fitted."""
 
-_REPLACED = frozenset({Kind.LONG, Kind.ADJECTIVE, Kind.CAPITAL, Kind.BYNAME})
+_REPLACED = frozenset({Kind.ADJECTIVE, Kind.CAPITAL, Kind.BYNAME, Kind.GLOSSARY})
+_LEAST_LETTERS = 3  # of an acronym that takes the place of its long form
 _TOWNS = (Kind.CAPITAL, Kind.BYNAME)
 _MOST_WORDS = 64  # of a question that are looked at
 _MOST_PER_NAME = 3
@@ -132,11 +133,18 @@ def _rewrite(question: str, matches: Sequence[_Match]) -> str:
     parts: list[str] = []
     done = 0
     for match in matches:
-        best = next((alias for alias in match.aliases if alias.kind in _REPLACED or alias.kind is Kind.GLOSSARY), None)
+        best = next(filter(_is_rewritten, match.aliases), None)
         if best is not None:
             parts += [question[done : match.start], best.meant]
             done = match.end
     return "".join([*parts, question[done:]])
+
+
+def _is_rewritten(alias: Alias) -> bool:
+    """Whether a form has ``meant`` in its place; two letters would say less than the words they stand for."""
+    if alias.kind is Kind.LONG:
+        return len(letters_of(alias.meant)) >= _LEAST_LETTERS
+    return alias.kind in _REPLACED
 
 
 def _terms(matches: Iterable[_Match]) -> Iterator[Term]:
