@@ -70,6 +70,7 @@ def of_reports() -> list[Alias]:
         ("a national CERT (n-CERT), the", "n-CERT", "national CERT"),
         ("the EU's “Enhancing Cyber Security” (ENCYSEC) pilot", "ENCYSEC", "Enhancing Cyber Security"),
         ("The UN System Chief Executives Board for Coordination (CEB) is", "CEB", None),
+        ("the **Science for Peace and Security Programme (SPS)", "SPS", "Science for Peace and Security Programme"),
         ("signed the MoU with the NCIRC (NATO Cyber Incident Response Centre) on", "NCIRC", None),
         ("Experts of the United Nations Group of Governmental Experts (UN GGE) met", "UN GGE", None),
         (
@@ -247,6 +248,13 @@ def test_what_the_user_gives_and_the_corpus_says_goes_before_what_is_shipped():
     text = "the Extraordinary Union (EU) and the European Union"
     origins = [alias.origin for alias in collected(text, groups={"EU": ("Elite Unit",)}) if alias.word == "EU"]
     assert origins == [Origin.GIVEN, Origin.MINED, Origin.SHIPPED]
+
+
+def test_what_is_given_keeps_the_place_where_a_document_explains_it():
+    text = "the Extraordinary Unit (EXU) met"
+    (found,) = [alias for alias in collected(text, groups={"EXU": ("Extraordinary Unit",)}) if alias.word == "EXU"]
+    assert (found.origin, found.document, found.definitions) == (Origin.GIVEN, "0.txt", 1)
+    assert text[found.span.start : found.span.end] == "Extraordinary Unit (EXU)"
 
 
 def test_the_table_of_countries_is_what_the_library_says():

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cyberqa.names import mining
 from cyberqa.names.aliases import ORDER_OF_TRUST, Alias, Kind, Origin, is_short
@@ -55,7 +56,9 @@ class AliasCollector:
         for alias in (*self._given, *self._mined(), *filter(self._matters, self._shipped)):
             pair = (alias.key, key_of(alias.meant), alias.kind is Kind.GLOSSARY)
             if pair[0] != pair[1] and pair[0].count(" ") < LONGEST_KEY_WORDS and not self._is_lost(alias):
-                best.setdefault(pair, alias)
+                known = best.setdefault(pair, alias)
+                if known.document is None:  # given, and explained by a document too
+                    best[pair] = replace(known, document=alias.document, span=alias.span, definitions=alias.definitions)
         return sorted(
             best.values(), key=lambda alias: (alias.key, ORDER_OF_TRUST.index(alias.origin), alias.rank, alias.meant)
         )

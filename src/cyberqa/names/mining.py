@@ -28,6 +28,7 @@ _FUNCTION_WORDS = frozenset(
         "de", "des", "du", "di", "et", "la", "le",
     )
 )  # fmt: skip
+_OFTEN_LEFT_OUT = frozenset(("programme", "program", "project", "initiative"))  # Science for Peace and Security (SPS)
 _LONGEST_SHORT_CHARS = 12
 _LOOK_BACK_CHARS = 250
 _WORDS_MORE = 5  # than the acronym has letters: "at most min(|A| + 5, 2|A|) words", as in the paper
@@ -173,10 +174,13 @@ def _start_share(letters: str, words: tuple[str, ...]) -> float | None:
 
 
 def _last_content(words: tuple[str, ...]) -> str:
-    """Return the last words from where a letter must be found: "Coordination" may be missing in (CEB)."""
+    """Return the last words from where a letter must be found: "for Coordination" may be missing in (CEB)."""
     last = max((place for place, word in enumerate(words) if word.lower() not in _FUNCTION_WORDS), default=0)
-    if last >= _LEAST_NAME_WORDS and words[last - 1] in ("for", "of") and _is_capitalised(words):
-        last -= 2
+    if last >= _LEAST_NAME_WORDS and _is_capitalised(words):
+        if words[last - 1] in ("for", "of"):
+            last -= 2
+        elif words[last].lower() in _OFTEN_LEFT_OUT:
+            last -= 1
     return " ".join(words[last:])
 
 
