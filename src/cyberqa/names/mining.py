@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import islice
 
 from cyberqa.names.aliases import is_acronym
 from cyberqa.names.words import key_of
@@ -31,6 +31,7 @@ _FUNCTION_WORDS = frozenset(
 _OFTEN_LEFT_OUT = frozenset(("programme", "program", "project", "initiative"))  # Science for Peace and Security (SPS)
 _LONGEST_SHORT_CHARS = 12
 _LOOK_BACK_CHARS = 250
+_MOST_BRACKETS = 50_000  # a text: one made to be slow takes 5 ms each
 _WORDS_MORE = 5  # than the acronym has letters: "at most min(|A| + 5, 2|A|) words", as in the paper
 _LEAST_NAME_WORDS = 3  # of a proper name that is taken without its letters
 _LEAST_NAME_LETTERS = 4
@@ -53,7 +54,7 @@ class Definition:
 
 def find_definitions(text: str) -> Iterator[Definition]:
     """Yield every definition in a text, in order. Spans are from the start of the first form to the last bracket."""
-    for found in _PARENTHESIS.finditer(text):
+    for found in islice(_PARENTHESIS.finditer(text), _MOST_BRACKETS):
         inner = found.group(1)
         definitions = list(_short_inside(text, found.start(), inner, found.end()))
         yield from definitions or _long_inside(text, found.start(), inner, found.end())
@@ -100,7 +101,7 @@ def _long_inside(text: str, bracket: int, inner: str, end: int) -> Iterator[Defi
         tokens, words = tokens[1:], words[1:]
     if len(words) < 2 or _SENTENCE_END.search(inner) or len(words) > len(short) + _WORDS_MORE:
         return
-    if _start_share(_letters(short), tuple(words)) != 1:
+    if _start_share(_letters(short), words) != 1:
         return
     offset = bracket + 1
     long = Span(offset + tokens[0][0], offset + tokens[-1][1])
@@ -128,7 +129,7 @@ def _best_start(letters: str, words: list[str]) -> tuple[int, int] | None:
     """Return the word where the long form starts and how well it fits: the best share, then the nearest start."""
     best: tuple[float, int] | None = None
     for first in range(len(words) - 1, -1, -1):
-        share = _start_share(letters, tuple(words[first:]))
+        share = _start_share(letters, words[first:])
         if share is not None and (best is None or share > best[0]):
             best = (share, first)
     if best is None or best[0] < _LEAST_START_SHARE:
@@ -142,7 +143,7 @@ def _starts(word: str, letters: str) -> bool:
     return word[:1].lower() == letters[:1]
 
 
-def _start_share(letters: str, words: tuple[str, ...]) -> float | None:
+def _start_share(letters: str, words: list[str]) -> float | None:
     """Return the greatest share of letters at the start of words, or going on from there, of all alignments.
 
     The first letter starts the first word, the letters follow in order, and the last content word has at least one.
@@ -151,29 +152,25 @@ def _start_share(letters: str, words: tuple[str, ...]) -> float | None:
     if not words or not _starts(words[0], letters):
         return None
     text = " ".join(words).lower()
-    at_start = [place == 0 or not text[place - 1].isalnum() for place in range(len(text))]
-    last_word = len(text) - len(_last_content(words))
-
-    @lru_cache(None)
-    def best(letter: int, place: int, is_run: bool) -> int:
-        """Most letters from ``letter`` on that start words, from ``place`` on; ``is_run``: the one before did."""
-        if letter == len(letters):
-            return 0
-        most = -len(letters) - 1
-        for at in range(place, len(text)):
-            if text[at] != letters[letter]:
-                continue
-            counts = at_start[at] or (is_run and at == place)
-            if letter == len(letters) - 1 and at < last_word:
-                continue
-            most = max(most, counts + best(letter + 1, at + 1, counts))
-        return most
-
-    found = 1 + best(1, 1, True) if len(letters) > 1 else 1
-    return found / len(letters) if found > 0 else None
+    earliest_end = len(text) - len(_last_content(words))
+    # most[p]: of the letters from this one on, how many can start a word or go on, in text[p:]; running: where the
+    # letter before it counted and stands at p - 1. Below zero: they cannot be found. From the last letter backwards.
+    most = running = [0] * (len(text) + 1)
+    for number in range(len(letters) - 1, 0, -1):
+        most_after, running_after = most, running
+        most, running = ([-len(letters)] * (len(text) + 1) for _ in range(2))
+        lowest = earliest_end if number == len(letters) - 1 else number
+        for place in range(len(text) - 1, number - 1, -1):
+            most[place] = running[place] = most[place + 1]
+            if text[place] == letters[number] and place >= lowest:
+                at_start = not text[place - 1].isalnum()
+                going_on = 1 + running_after[place + 1]
+                most[place] = max(most[place], going_on if at_start else most_after[place + 1])
+                running[place] = max(running[place], going_on)
+    return (1 + running[1]) / len(letters) if running[1] >= 0 else None
 
 
-def _last_content(words: tuple[str, ...]) -> str:
+def _last_content(words: list[str]) -> str:
     """Return the last words from where a letter must be found: "for Coordination" may be missing in (CEB)."""
     last = max((place for place, word in enumerate(words) if word.lower() not in _FUNCTION_WORDS), default=0)
     if last >= _LEAST_NAME_WORDS and _is_capitalised(words):
