@@ -41,6 +41,7 @@ bench: $(READY)
 
 docs: $(READY)
 	$(VENV)/bin/python docs/make_commands.py
+	$(VENV)/bin/python docs/make_countries.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis src/cyberqa.egg-info

@@ -13,13 +13,13 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "src" / "cyberqa"
 ROOMS = [
-    "types", "errors", "settings", "location", "languages", "corpus", "documents", "sentences", "matching", "chunking",
-    "embedding", "index", "ingest", "editing", "filtering", "retrieval", "duplicates", "judging", "answering",
-    "session", "showing", "evaluation", "describing", "render", "cli",
+    "types", "errors", "settings", "location", "languages", "corpus", "names", "documents", "sentences", "matching",
+    "chunking", "embedding", "index", "ingest", "editing", "filtering", "retrieval", "duplicates", "judging",
+    "answering", "session", "showing", "evaluation", "describing", "render", "cli",
 ]  # fmt: skip
 NEVER_AT_THE_TOP = (
     "torch", "transformers", "sentence_transformers", "rich", "nupunkt", "py3langid", "pypdf", "pypdfium2", "docx",
-    "lxml", "trafilatura",
+    "lxml", "trafilatura", "countryinfo",
 )  # fmt: skip
 
 

@@ -17,7 +17,10 @@ from cyberqa.settings import Settings
 from cyberqa.types import Metadata
 
 SOURCES_FILE = "sources.toml"
-_NOT_DOCUMENTS_AT_ROOT = (SOURCES_FILE, "README*", "NOTICE*")
+ALIASES_FILE = "aliases.toml"
+ABOUT_FILES = (SOURCES_FILE, ALIASES_FILE)
+"""What a user says of the documents; no documents themselves."""
+_NOT_DOCUMENTS_AT_ROOT = (*ABOUT_FILES, "README*", "NOTICE*")
 
 
 def list_files(settings: Settings) -> dict[str, Path]:
@@ -129,13 +132,13 @@ def has_changed(path: Path, known: FileState, corpus: Path) -> bool:
 
 
 def watched_files(settings: Settings) -> dict[str, Path]:
-    """Return everything whose change makes an index stale: the documents and ``sources.toml``.
+    """Return everything whose change makes an index stale: the documents and what is said of them.
 
     Raises:
         CorpusError: see :func:`list_files`.
     """
-    sources = settings.corpus / SOURCES_FILE
-    return list_files(settings) | ({SOURCES_FILE: sources} if sources.is_file() else {})
+    about = {name: settings.corpus / name for name in ABOUT_FILES}
+    return list_files(settings) | {name: path for name, path in about.items() if path.is_file()}
 
 
 def read_sources(corpus: Path) -> dict[str, Metadata]:

@@ -102,6 +102,38 @@ def _document_lines(document: JSON) -> list[str]:
     ]
 
 
+# --- aliases -------------------------------------------------------------------------------------------------
+
+
+def aliases_text(found: JSON, *, shipped: bool = False) -> str:
+    """Return what ``cyberqa aliases`` prints: those given and mined, a line each, and with ``shipped`` all others."""
+    by_origin: dict[str, list[JSON]] = {"aliases.toml": [], "corpus": [], "cyberqa": []}
+    for alias in found["aliases"]:
+        by_origin[alias["origin"]].append(alias)
+    lines: list[str] = []
+    for heading, origin in (("given by aliases.toml", "aliases.toml"), ("found in the documents", "corpus")):
+        lines.append(f"{heading}: {len(by_origin[origin])}")
+        lines.extend(_alias_line(alias) for alias in by_origin[origin])
+    more = "" if shipped else "; to see them: cyberqa aliases --shipped"
+    lines.append(f"shipped with cyberqa, for words of this corpus: {len(by_origin['cyberqa'])}{more}")
+    lines.extend(_alias_line(alias) for alias in by_origin["cyberqa"] if shipped)
+    return "\n".join(lines)
+
+
+def _alias_line(alias: JSON) -> str:
+    location = alias["location"]
+    if location is None:
+        kind = f"  ({alias['kind']})" if alias["origin"] == "cyberqa" else ""
+        return f"  {alias['word']} → {alias['meant']}{kind}"
+    place = f"page {location['page']}" if location["page"] else f"line {location['line_start']}"
+    times = f", {alias['definitions']} times" if alias["definitions"] > 1 else ""
+    where = f"{alias['document']}, {place}, [{location['start']}:{location['end']}]{times}"
+    return f"  {alias['word']} → {alias['meant']}  ({where})"
+
+
+# --- counting ------------------------------------------------------------------------------------------------
+
+
 def _repair(repair: JSON) -> str:
     where = f" on {_number(repair['pages'], 'page')}" if repair["pages"] else ""
     return f"{repair['kind']} {repair['count']:,}{where}"

@@ -30,6 +30,8 @@ from cyberqa.index.manifest import Manifest, Recipe, current_generation, generat
 from cyberqa.index.state import IndexState
 from cyberqa.index.tokens import ChunkTokens
 from cyberqa.index.writing import IndexedDocument, is_whole, make_current, write_generation
+from cyberqa.names.collecting import AliasCollector, names_rules
+from cyberqa.names.given import read_aliases
 from cyberqa.settings import Settings, load_settings
 from cyberqa.types import JSON, Chunk, Document, Metadata
 
@@ -125,7 +127,9 @@ def _build(
             f"no documents in {settings.corpus}",
             hint="put reports into it: .txt, .md, .rst, .csv, .pdf, .docx or .html files",
         )
-    recipe = Recipe(encoder.info, _rules(settings), _tool_versions(), _describe(state, sources))
+    groups = read_aliases(settings.corpus)
+    rules = {**_rules(settings), "names": names_rules(groups)}
+    recipe = Recipe(encoder.info, rules, _tool_versions(), _describe(state, sources))
     before = _previous_manifest(settings.index)
     manifest = None if rebuild or not use_cache else _finished_manifest(settings.index, recipe.generation)
     pool = WorkerPool(Limits.from_settings(settings))
@@ -135,7 +139,8 @@ def _build(
         with pool, VectorCache(settings.index / CACHE_FILE, identity, encoder.info.dim) as cache:
             if not use_cache:
                 cache.clear()
-            manifest = write_generation(settings.index, recipe, build.documents(cache), build.failures)
+            names = AliasCollector(groups)
+            manifest = write_generation(settings.index, recipe, build.documents(cache), build.failures, names)
             if cache.was_damaged:
                 build.warnings[CACHE_FILE] = ("it was damaged, and was begun anew",)
     if len(manifest.failures) == len(recipe.documents):

@@ -1,16 +1,18 @@
 """What is in the index, for looking at: a document's text, and the state of the whole."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from cyberqa import corpus
 from cyberqa.errors import CorpusError
 from cyberqa.index.generation import Generation
 from cyberqa.index.state import changed_files
 from cyberqa.location import Locator
+from cyberqa.names.aliases import Alias, listed
 from cyberqa.settings import Settings
 from cyberqa.types import JSON, Document, Span
 
 STATUS_SCHEMA = "cyberqa.status/1"
+ALIASES_SCHEMA = "cyberqa.aliases/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +147,36 @@ def _repairs(document: Document) -> list[JSON]:
         }
         for kind, repairs in by_kind.items()
     ]
+
+
+def index_aliases(settings: Settings) -> JSON:
+    """Return what the index knows under several names, and from where, as a JSON object.
+
+    Raises:
+        NoIndexError: nothing has been built.
+    """
+    generation = Generation.open_current(settings.index)
+    locators: dict[str, Locator] = {}
+    return {
+        "schema": ALIASES_SCHEMA,
+        "index": str(settings.index),
+        "generation": generation.manifest.generation,
+        "aliases": [_describe_alias(alias, generation, locators) for alias in listed(generation.aliases())],
+    }
+
+
+def _describe_alias(alias: Alias, generation: Generation, locators: dict[str, Locator]) -> JSON:
+    location = None
+    if alias.document is not None and alias.span is not None:
+        if alias.document not in locators:
+            locators[alias.document] = Locator(generation.document(alias.document))
+        location = asdict(locators[alias.document].locate(alias.span))
+    return {
+        "word": alias.word,
+        "meant": alias.meant,
+        "kind": alias.kind.value,
+        "origin": alias.origin.value,
+        "definitions": alias.definitions,
+        "document": alias.document,
+        "location": location,
+    }

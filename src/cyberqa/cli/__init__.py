@@ -68,6 +68,7 @@ app.command(epilog="Example: cyberqa add report.pdf")(indexing.add)
 app.command(epilog="Example: cyberqa remove report.pdf")(indexing.remove)
 app.command(epilog="Example: cyberqa show western-balkans-cybersecurity.txt --lines 291:295")(looking.show)
 app.command(epilog="Example: cyberqa status --json | jq .stale")(looking.status)
+app.command(epilog="Example: cyberqa aliases --json | jq -r '.aliases[].word'")(looking.aliases)
 app.add_typer(evaluating.app)
 
 

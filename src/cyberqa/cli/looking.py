@@ -1,4 +1,4 @@
-"""``show`` and ``status``."""
+"""``show``, ``status`` and ``aliases``."""
 
 import sys
 from typing import Annotated
@@ -78,3 +78,24 @@ def status(
         write(render.dump_json(found) + "\n")
     else:
         render.message(describing.status_text(found, documents=documents), sys.stdout)
+
+
+def aliases(
+    context: typer.Context,
+    shipped: Annotated[bool, typer.Option("--shipped", help="List those too that come with cyberqa.")] = False,
+    as_json: JsonOption = False,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+) -> None:
+    """List what the index knows under several names, and from where.
+
+    Acronyms are found where the documents explain them; aliases.toml in the corpus folder gives others.
+    """
+    from cyberqa import describing, render
+    from cyberqa.showing import index_aliases
+
+    found = index_aliases(settings_of(context, corpus, index))
+    if as_json:
+        write(render.dump_json(found) + "\n")
+    else:
+        render.message(describing.aliases_text(found, shipped=shipped), sys.stdout)

@@ -33,6 +33,7 @@ from cyberqa.index.manifest import (
 from cyberqa.index.tokens import ROW
 from cyberqa.index.typos import Correction
 from cyberqa.index.words import analysers, fold, spelled_words, terms_of
+from cyberqa.names.aliases import Alias, Kind, Origin
 from cyberqa.types import BlockKind, Chunk, Document, Footnote, Matrix, Metadata, Page, Repair, Span, Vector
 
 Mask = NDArray[np.bool_]
@@ -160,6 +161,22 @@ class Generation:
         ):
             mask[first : last + 1] = id_ in wanted  # the chunks of a document follow each other
         return mask
+
+    def aliases_for(self, keys: Sequence[str]) -> dict[str, list[Alias]]:
+        """Return the aliases of those keys that have any, best first; see :data:`cyberqa.names.expanding.Lookup`."""
+        marks = ", ".join("?" * len(keys))
+        found: dict[str, list[Alias]] = {}
+        for key, *columns in self._database.execute(
+            f"SELECT key, {_ALIAS_COLUMNS} FROM aliases WHERE key IN ({marks}) ORDER BY key, row",  # noqa: S608
+            tuple(keys),
+        ):
+            found.setdefault(key, []).append(_alias(*columns))
+        return found
+
+    def aliases(self) -> list[Alias]:
+        """Return all aliases, sorted by the stems of the word; of one word the best first."""
+        rows = self._database.execute(f"SELECT {_ALIAS_COLUMNS} FROM aliases ORDER BY row")  # noqa: S608
+        return [_alias(*columns) for columns in rows]
 
     def _terms_of(self, word: str) -> list[str]:
         """Return the terms that a word has under the languages of the corpus."""
@@ -355,6 +372,25 @@ class Generation:
 
 def _mapped(file: Path) -> Any:
     return np.load(file, mmap_mode="r", allow_pickle=False)
+
+
+_ALIAS_COLUMNS = "word, meant, kind, origin, is_exact, document, start, stop, definitions, rank"
+
+
+def _alias(
+    word: str,
+    meant: str,
+    kind: str,
+    origin: str,
+    is_exact: int,
+    document: str | None,
+    start: int | None,
+    stop: int | None,
+    definitions: int,
+    rank: int,
+) -> Alias:
+    span = None if start is None or stop is None else Span(start, stop)
+    return Alias(word, meant, Kind(kind), Origin(origin), bool(is_exact), document, span, definitions, rank)
 
 
 def _spans(pairs: str) -> tuple[Span, ...]:

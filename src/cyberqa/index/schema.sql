@@ -55,6 +55,23 @@ CREATE TABLE chunks (
     context        TEXT NOT NULL   -- JSON list of [start, stop]: matched with the chunk, never shown with it
 );
 
+-- Where a question writes `word`, `meant` is another way to ask. A mined one is defined at start:stop of a document.
+CREATE TABLE aliases (
+    key         TEXT NOT NULL,     -- the stems of `word`, what it is looked up by
+    row         INTEGER NOT NULL,  -- orders all; of one key the best first
+    word        TEXT NOT NULL,
+    meant       TEXT NOT NULL,
+    kind        TEXT NOT NULL,
+    origin      TEXT NOT NULL,
+    is_exact    INTEGER NOT NULL,  -- only in its own capitals
+    document    TEXT,              -- id
+    start       INTEGER,
+    stop        INTEGER,
+    definitions INTEGER NOT NULL,  -- how often it is defined
+    rank        INTEGER NOT NULL,
+    PRIMARY KEY (key, row)
+) WITHOUT ROWID;
+
 -- The postings of a term are postings.npy[first : first + count].
 CREATE TABLE terms (
     term  TEXT PRIMARY KEY,

@@ -51,8 +51,8 @@ class IndexState:
         scratch.replace(index / STATE_FILE)
 
     def documents(self) -> dict[str, corpus.FileState]:
-        """Return the files without ``sources.toml``."""
-        return {id_: state for id_, state in self.files.items() if id_ != corpus.SOURCES_FILE}
+        """Return the files without those that say something of them."""
+        return {id_: state for id_, state in self.files.items() if id_ not in corpus.ABOUT_FILES}
 
 
 def changed_files(settings: Settings) -> list[str] | None:

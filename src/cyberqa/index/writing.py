@@ -38,6 +38,8 @@ from cyberqa.index.manifest import (
     generation_folder,
 )
 from cyberqa.index.tokens import ChunkTokens, TokenTable
+from cyberqa.names.aliases import Alias
+from cyberqa.names.collecting import AliasCollector
 from cyberqa.types import Chunk, Document, Matrix
 
 _SCRATCH_PREFIX = ".writing-"
@@ -62,11 +64,16 @@ class IndexedDocument:
 
 
 def write_generation(
-    index: Path, recipe: Recipe, documents: Iterator[IndexedDocument], failures: Mapping[str, str]
+    index: Path,
+    recipe: Recipe,
+    documents: Iterator[IndexedDocument],
+    failures: Mapping[str, str],
+    names: AliasCollector,
 ) -> Manifest:
     """Write a generation and rename it into its place, finished; it is not made current yet.
 
-    ``documents`` come sorted by id and are taken one at a time; ``failures`` may still grow while they are.
+    ``documents`` come sorted by id and are taken one at a time; ``failures`` may still grow while they are, and
+    ``names`` is shown each.
 
     Raises:
         SearchIndexError: it cannot be written, for want of space, say.
@@ -75,7 +82,7 @@ def write_generation(
     final.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=final.parent))
     try:
-        chunks = _write_files(scratch, documents, recipe.encoder.dim)
+        chunks = _write_files(scratch, documents, recipe.encoder.dim, names)
         files = {file.name: file_digest(file) for file in sorted(scratch.iterdir())}
         manifest = Manifest(recipe.generation, recipe, dict(failures), chunks, files)
         (scratch / MANIFEST_FILE).write_text(manifest.dump(), encoding="utf-8")
@@ -140,7 +147,7 @@ def _sweep(index: Path, current: str) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -> int:
+def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int, names: AliasCollector) -> int:
     vectors = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     tokens = TokenTable()
     matched: list[tuple[str, str | None]] = []
@@ -157,10 +164,12 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int) -
                 tokens.add(entry.tokens, chars, entry.before, entry.refers)
                 matched.extend((text, entry.document.language) for text in entry.matched)
                 capitals.add(entry.document.text)
+                names.add(entry.document)
             directory, postings = lexical.build_postings(matched)
             database.executemany("INSERT INTO terms VALUES (?, ?, ?)", directory)
             database.executemany("INSERT INTO words VALUES (?, ?, ?)", typos.known_words(matched))
             database.executemany("INSERT INTO capitals VALUES (?, ?, ?)", capitals.rows())
+            _insert_aliases(database, names.aliases())
     finally:
         database.close()
     try:
@@ -205,6 +214,27 @@ def _insert_document(database: sqlite3.Connection, row: int, document: Document)
         "INSERT INTO pages VALUES (?, ?, ?, ?, ?)",
         [(row, page.number, page.label, page.span.start, page.span.end) for page in document.pages],
     )
+
+
+def _insert_aliases(database: sqlite3.Connection, aliases: Sequence[Alias]) -> None:
+    rows = [
+        (
+            alias.key,
+            row,
+            alias.word,
+            alias.meant,
+            alias.kind.value,
+            alias.origin.value,
+            alias.is_exact,
+            alias.document,
+            alias.span.start if alias.span else None,
+            alias.span.end if alias.span else None,
+            alias.definitions,
+            alias.rank,
+        )
+        for row, alias in enumerate(aliases)
+    ]
+    database.executemany("INSERT INTO aliases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def _insert_chunks(database: sqlite3.Connection, document: int, chunks: Sequence[Chunk], first_row: int) -> None:

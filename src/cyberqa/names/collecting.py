@@ -1,0 +1,89 @@
+"""Goes through the documents while an index is made, and comes out with the aliases that can matter for them."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cyberqa.names import mining
+from cyberqa.names.aliases import ORDER_OF_TRUST, Alias, Kind, Origin, is_short
+from cyberqa.names.given import Groups
+from cyberqa.names.shipped import group_aliases, shipped_aliases, shipped_digest
+from cyberqa.names.words import LONGEST_KEY_WORDS, key_of, letters_of, split_words
+from cyberqa.types import Document
+
+NAMES = "names/1"
+"""Raised with any change of the rules by which names are found, kept or looked up."""
+
+_ADDRESS = re.compile(r"\S*(?:://|www\.|\w\.\w+/)\S*")
+_LOWER_CASE_WORD = re.compile(r"\b[a-z][a-z]+\b")
+
+
+def names_rules(groups: Groups) -> str:
+    """Return what, beside the documents, decides on the aliases of an index."""
+    given = ";".join(f"{name}={','.join(others)}" for name, others in groups.items())
+    return f"{NAMES} {shipped_digest()} {given}".strip()
+
+
+class AliasCollector:
+    """Takes one document after the other, sorted by id; what it then returns follows from these and the groups."""
+
+    def __init__(self, groups: Groups) -> None:
+        self._given = list(group_aliases(groups, Origin.GIVEN))
+        self._shipped = shipped_aliases()
+        self._definitions: dict[str, list[tuple[str, mining.Definition]]] = {}
+        self._lower_case: set[str] = set()
+        self._wanted: dict[str, set[tuple[str, ...]]] = {}
+        for key in {key for alias in self._shipped for key in (alias.key, key_of(alias.meant))}:
+            first, *_ = stems = key.split()
+            self._wanted.setdefault(first, set()).add(tuple(stems))
+        self._counts: Counter[str] = Counter()
+
+    def add(self, document: Document) -> None:
+        """Note what a document defines, and which of the shipped names it has."""
+        for definition in mining.find_definitions(document.text):
+            self._definitions.setdefault(definition.short, []).append((document.id, definition))
+        self._lower_case.update(_LOWER_CASE_WORD.findall(_ADDRESS.sub(" ", document.text)))
+        stems = tuple(word.stem for word in split_words(document.text))
+        for place, stem in enumerate(stems):
+            for wanted in self._wanted.get(stem, ()):
+                if stems[place : place + len(wanted)] == wanted:
+                    self._counts[" ".join(wanted)] += 1
+
+    def aliases(self) -> list[Alias]:
+        """Return the aliases, each pair of word and meaning once, by the most trusted who says so; sorted."""
+        best: dict[tuple[str, str, bool], Alias] = {}
+        for alias in (*self._given, *self._mined(), *filter(self._matters, self._shipped)):
+            pair = (alias.key, key_of(alias.meant), alias.kind is Kind.GLOSSARY)
+            if pair[0] != pair[1] and pair[0].count(" ") < LONGEST_KEY_WORDS and not self._is_lost(alias):
+                known = best.setdefault(pair, alias)
+                if known.document is None:  # given, and explained by a document too
+                    best[pair] = replace(known, document=alias.document, span=alias.span, definitions=alias.definitions)
+        return sorted(
+            best.values(), key=lambda alias: (alias.key, ORDER_OF_TRUST.index(alias.origin), alias.rank, alias.meant)
+        )
+
+    def _mined(self) -> Iterator[Alias]:
+        rank: Counter[str] = Counter()
+        for short, found in mining.choose(self._definitions):
+            document, first = found[0]
+            long = mining.usual_form(found)
+            place = (document, first.span, len(found), rank[short])
+            rank[short] += 1
+            yield Alias(short, long, Kind.SHORT, Origin.MINED, self._is_exact(short), *place)
+            yield Alias(long, short, Kind.LONG, Origin.MINED, False, *place)
+
+    def _is_lost(self, alias: Alias) -> bool:
+        """Whether an acronym could not be told from a word: information security is not looked for as "is"."""
+        return alias.kind is Kind.LONG and is_short(alias.meant) and letters_of(alias.meant).lower() in self._lower_case
+
+    def _is_exact(self, short: str) -> bool:
+        """Whether an acronym is also a word of the corpus in lower case, or too short to be safe in it."""
+        return is_short(short) or letters_of(short).lower() in self._lower_case
+
+    def _matters(self, alias: Alias) -> bool:
+        """Whether a shipped alias leads to what the documents write, and they do not write the everyday word more."""
+        meant = self._counts[key_of(alias.meant)]
+        if alias.kind is Kind.GLOSSARY:
+            return meant > self._counts[alias.key]
+        return meant > 0
