@@ -97,6 +97,7 @@ def test_an_acronym_is_found_where_it_is_explained(text, short, long):
         "the report (see CERT) says",
         "created by many small agencies (RATEL) there",
         "the CERT (CERT) is",
+        "the Law Enforcement Agencies Board (LEA) is",
     ],
 )
 def test_a_bracket_that_explains_nothing_is_left(text):
