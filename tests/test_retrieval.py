@@ -10,7 +10,7 @@ from cyberqa.embedding.token_codec import TokenCodec, codec_for, cosines
 from cyberqa.ingest import build_index
 from cyberqa.matching import NO_SENTENCE, matched_text, neighbours, trail_text
 from cyberqa.retrieval import Mode, retrieve
-from cyberqa.retrieval.forms import encode_form
+from cyberqa.retrieval.forms import Query, encode_form
 from cyberqa.retrieval.late import (
     BORROWED_FROM_BEFORE,
     BORROWED_FROM_REFERENCE,
@@ -104,7 +104,7 @@ def test_the_score_is_the_sum_of_its_signals(session):
     generation = session.generation
     form = encode_form(session._encoder, QUESTION)
     bm25 = generation.lexical_scores(QUESTION)
-    for hit in retrieve(generation, [form], 10):
+    for hit in retrieve(generation, Query((form,)), 10):
         row = np.array([hit.row])
         expected = {
             "late interaction": float(late_interaction(generation, form, row)[0]),
@@ -118,17 +118,17 @@ def test_the_score_is_the_sum_of_its_signals(session):
 
 def test_each_side_works_alone(session):
     form = encode_form(session._encoder, QUESTION)
-    lexical = retrieve(session.generation, [form], 5, Mode.LEXICAL)
+    lexical = retrieve(session.generation, Query((form,)), 5, Mode.LEXICAL)
     assert {frozenset(hit.signals) for hit in lexical} == {frozenset({"words"})}
     assert lexical[0].score == pytest.approx(1.0)
-    dense = retrieve(session.generation, [form], 5, Mode.DENSE)
+    dense = retrieve(session.generation, Query((form,)), 5, Mode.DENSE)
     assert all("words" not in hit.signals for hit in dense)
 
 
 def test_forms_count_alike(session):
     generation, encoder = session.generation, session._encoder
     forms = [encode_form(encoder, text) for text in (QUESTION, "who financed the Albanian CERT")]
-    hits = retrieve(generation, forms, 5)
+    hits = retrieve(generation, Query(tuple(forms)), 5)
     rows = np.sort([hit.row for hit in hits])
     alone = [late_interaction(generation, form, rows) for form in forms]
     expected = dict(zip(rows.tolist(), np.mean(alone, axis=0).tolist(), strict=True))

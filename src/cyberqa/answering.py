@@ -3,56 +3,46 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-import numpy as np
-
-from cyberqa.duplicates import fold_repeats
-from cyberqa.embedding.token_codec import cosines
 from cyberqa.index.generation import Generation
+from cyberqa.judging.gathering import Found
 from cyberqa.location import Locator
-from cyberqa.matching import NO_SENTENCE
-from cyberqa.retrieval.forms import Form
-from cyberqa.retrieval.late import token_weights
 from cyberqa.types import Chunk, Citation, Document, Excerpt, Hit, Note, Passage, Repeat, Span
 
 
-def make_passages(generation: Generation, hits: Sequence[Hit], question: Form, k: int) -> tuple[Passage, ...]:
-    """Return the passages of the ``k`` best of ``hits`` that differ, in their order."""
+def make_passages(
+    generation: Generation, found: Sequence[tuple[Found, Sequence[Hit]]], confidences: Sequence[float | None]
+) -> tuple[Passage, ...]:
+    """Return the passages of what was found, in its order; each comes with the hits that repeat it."""
     locators: dict[str, Locator] = {}
     return tuple(
-        _passage(generation, hit, repeats, question, locators) for hit, repeats in fold_repeats(generation, hits, k)
+        _passage(generation, each, repeats, confidence, locators)
+        for (each, repeats), confidence in zip(found, confidences, strict=True)
     )
 
 
 def _passage(
-    generation: Generation, hit: Hit, repeats: Sequence[Hit], question: Form, locators: dict[str, Locator]
+    generation: Generation,
+    found: Found,
+    repeats: Sequence[Hit],
+    confidence: float | None,
+    locators: dict[str, Locator],
 ) -> Passage:
-    chunk = generation.chunk(hit.row)
-    document = generation.document(chunk.document)
+    hit, chunk, document, evidence = found.hit, found.chunk, found.document, found.evidence
     locator = _locator(document, locators)
-    best = chunk.sentences[_best_sentence(generation, hit.row, question)]
     passage = _excerpt(document, locator, chunk.span)
+    window = Span(chunk.sentences[evidence.first].start, chunk.sentences[evidence.last].end)
     return Passage(
         rank=hit.rank,
         score=hit.score,
-        confidence=None,
+        confidence=confidence,
         text=passage.text,
         location=passage.location,
-        highlight=_excerpt(document, locator, best),
+        highlight=_excerpt(document, locator, window),
         continuation=_excerpt(document, locator, chunk.continuation) if chunk.continuation else None,
         citation=_cite(document, chunk),
         notes=_notes(generation, document, locator, chunk),
         also_in=tuple(_repeat(generation, repeat, locators) for repeat in repeats),
     )
-
-
-def _best_sentence(generation: Generation, row: int, question: Form) -> int:
-    codes, _ = generation.token_codes(np.array([row]))
-    found = cosines(question.tokens, codes)
-    sentences = generation.token_sentences(row)
-    places = np.unique(sentences[sentences != NO_SENTENCE])
-    weights = token_weights(generation, question)
-    scores = [weights @ found[:, sentences == place].max(axis=1) for place in places]
-    return int(places[int(np.argmax(scores))]) if len(places) else 0
 
 
 def _repeat(generation: Generation, hit: Hit, locators: dict[str, Locator]) -> Repeat:

@@ -2,22 +2,29 @@
 
 import time
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from cyberqa import languages
 from cyberqa.answering import make_passages
+from cyberqa.duplicates import fold_repeats
 from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.errors import IncompatibleIndexError, UsageError
 from cyberqa.filtering import matching_documents, parse_filter
 from cyberqa.index.generation import Generation, Mask
 from cyberqa.index.phrases import without_quoted
 from cyberqa.index.state import changed_files
-from cyberqa.retrieval import Mode, retrieve
-from cyberqa.retrieval.forms import encode_form
+from cyberqa.index.typos import corrected
+from cyberqa.judging.calibration import Judgement, calibration_for
+from cyberqa.judging.gathering import Found, gather, read_lexicon, read_query
+from cyberqa.judging.signals import Judged, Signals, judge
+from cyberqa.judging.words import Lexicon
+from cyberqa.names.expanding import expand
+from cyberqa.retrieval import RANKING, Mode, retrieve
+from cyberqa.retrieval.forms import Query, encode_form
 from cyberqa.settings import Settings, load_settings
-from cyberqa.types import Answer, IndexInfo, Verdict
+from cyberqa.types import Answer, IndexInfo, Passage
 
 DEFAULT_TOP_K = 5
 _SPARE = 20  # hits beyond those asked for, that repeats make room for or are found among
@@ -124,21 +131,23 @@ class Session:
             raise UsageError(f"expected at least 1 passage, found {k}")
         allowed = self._chunks_of(tuple(documents), tuple(where)) if documents or where else None
         clock = _Clock()
-        forms = [encode_form(self._encoder, question)]
+        query = self._read(question)
         clock.lap("encode")
-        corrections = self.generation.corrections(without_quoted(question), self._is_word)
-        hits = retrieve(self.generation, forms, k + _SPARE, mode, allowed, corrections)
+        hits = fold_repeats(self.generation, retrieve(self.generation, query, k + _SPARE, mode, allowed), k)
         clock.lap("retrieve")
-        passages = make_passages(self.generation, hits, forms[0], k)
+        found = [gather(self.generation, hit, query) for hit, _ in hits]
+        judgement = self._judge(query, found, mode)
+        repeats = [same for _, same in hits]
+        passages = make_passages(self.generation, list(zip(found, repeats, strict=True)), judgement.passage_confidences)
         clock.lap("answer")
         manifest = self.generation.manifest
         return Answer(
             question=question,
-            verdict=Verdict.UNJUDGED,
-            confidence=None,
-            threshold=None,
-            calibration=None,
-            missing=(),
+            verdict=judgement.verdict,
+            confidence=judgement.confidence,
+            threshold=judgement.threshold,
+            calibration=judgement.calibration,
+            missing=judgement.missing,
             passages=passages,
             index=IndexInfo(
                 generation=manifest.generation,
@@ -152,6 +161,47 @@ class Session:
 
     def _find_chunks(self, documents: tuple[str, ...], where: tuple[str, ...]) -> Mask:
         return self.generation.chunks_of(self.matching_documents(documents, where))
+
+    def evidence(self, question: str, k: int) -> list[tuple[Passage, Signals]]:
+        """Return the ``k`` best passages with the signals that their confidence rests on."""
+        query = self._read(question)
+        hits = fold_repeats(self.generation, retrieve(self.generation, query, k + _SPARE), k)
+        found = [gather(self.generation, hit, query) for hit, _ in hits]
+        passages = make_passages(self.generation, [(each, ()) for each in found], [None] * len(found))
+        return list(zip(passages, [judged.signals for judged in self._judged(query, found)], strict=True))
+
+    def _judge(self, query: Query, found: Sequence[Found], mode: Mode) -> Judgement:
+        calibration = calibration_for(self.encoder_identity, self.ranking) if mode is Mode.HYBRID else None
+        if calibration is None:
+            return Judgement.unjudged(len(found))
+        return Judgement.of(calibration, self._judged(query, found), [each.hit.score for each in found])
+
+    def _judged(self, query: Query, found: Sequence[Found]) -> list[Judged]:
+        question = read_query(query, self._lexicon)
+        return [judge(question, each.evidence, self._lexicon) for each in found]
+
+    @property
+    def encoder_identity(self) -> tuple[str | int, ...]:
+        """Which encoder the index was made with: a calibration is valid for one."""
+        return self._encoder.info.identity
+
+    @property
+    def ranking(self) -> str:
+        """Which rules rank: a calibration is valid for one set of them."""
+        return RANKING
+
+    @cached_property
+    def _lexicon(self) -> Lexicon:
+        return read_lexicon(self.generation)
+
+    def _read(self, question: str) -> Query:
+        """Return a question with its typos mended and in other words, encoded."""
+        corrections = self.generation.corrections(without_quoted(question), self._is_word)
+        mended = corrected(question, corrections)
+        expansions = expand(mended, self.generation.aliases_for)
+        texts = dict.fromkeys((question, *expansions.forms))
+        forms = tuple(encode_form(self._encoder, text) for text in texts)
+        return Query(forms, tuple(corrections), expansions.terms)
 
     def _is_word(self, word: str) -> bool:
         """Whether the model has a token for a word: no typo then, although it may stand nowhere in the corpus."""

@@ -173,6 +173,13 @@ class Generation:
             found.setdefault(key, []).append(_alias(*columns))
         return found
 
+    def places(self) -> list[tuple[str, str]]:
+        """Return ``(capital or adjective, country)`` of the countries that the documents name."""
+        kinds = (Kind.CAPITAL.value, Kind.ADJECTIVE.value)
+        return self._database.execute(
+            "SELECT word, meant FROM aliases WHERE kind IN (?, ?) ORDER BY row", kinds
+        ).fetchall()
+
     def aliases(self) -> list[Alias]:
         """Return all aliases, sorted by the stems of the word; of one word the best first."""
         rows = self._database.execute(f"SELECT {_ALIAS_COLUMNS} FROM aliases ORDER BY row")  # noqa: S608

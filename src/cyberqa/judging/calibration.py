@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from cyberqa.judging.signals import SIGNALS, Signals
-from cyberqa.types import JSON
+from cyberqa.judging.missing import missing_words
+from cyberqa.judging.signals import SIGNALS, Judged, Signals
+from cyberqa.types import JSON, Verdict
 
 SCHEMA = "cyberqa.calibration/1"
 FILE = "calibration.json"
@@ -110,3 +111,35 @@ def from_json(body: JSON) -> Calibration:
         passage=PassageModel(**body["passage"]),
         provenance=body["provenance"],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on an answer, and the confidence of each of its passages."""
+
+    verdict: Verdict
+    confidence: float | None
+    threshold: float | None
+    calibration: str | None
+    missing: tuple[str, ...]
+    passage_confidences: Sequence[float | None]
+
+    @classmethod
+    def unjudged(cls, passages: int) -> "Judgement":
+        """Return what is said where no calibration is valid."""
+        return cls(Verdict.UNJUDGED, None, None, None, (), [None] * passages)
+
+    @classmethod
+    def of(cls, calibration: Calibration, judged: Sequence[Judged], scores: Sequence[float]) -> "Judgement":
+        """Judge the passages of an answer, best first; ``scores`` are theirs."""
+        signals = [each.signals for each in judged]
+        confidence = calibration.confidence(signals)
+        answers = confidence >= calibration.threshold
+        return cls(
+            verdict=Verdict.ANSWERED if answers else Verdict.NOT_IN_CORPUS,
+            confidence=confidence,
+            threshold=calibration.threshold,
+            calibration=calibration.name,
+            missing=() if answers else missing_words(judged),
+            passage_confidences=calibration.passage_confidences(signals, scores),
+        )

@@ -36,8 +36,9 @@ _PART_OF_A_NAME_BEFORE = re.compile(r"(?:[A-Z]\w+|treaty|university|convention|m
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words to look for besides those of the question. ``weight`` is below 1, the weight of a word that was asked."""
+    """What to look for besides ``word``, which the question has. ``weight`` is below 1, that of a word asked for."""
 
+    word: str
     text: str
     weight: float
     kind: Kind
@@ -153,4 +154,4 @@ def _terms(matches: Iterable[_Match]) -> Iterator[Term]:
         for alias in match.aliases:
             if alias.meant not in seen and len(seen) < _MOST_TERMS:
                 seen.add(alias.meant)
-                yield Term(alias.meant, WEIGHTS[alias.kind], alias.kind, alias.reason)
+                yield Term(alias.word, alias.meant, WEIGHTS[alias.kind], alias.kind, alias.reason)

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from cyberqa.errors import UsageError
 from cyberqa.index.generation import Generation, Mask
 from cyberqa.index.phrases import phrase_matches, quoted_phrases
-from cyberqa.index.typos import Correction
-from cyberqa.retrieval.forms import Form
+from cyberqa.retrieval.forms import Form, Query
 from cyberqa.retrieval.late import late_interaction
 from cyberqa.types import Hit
+
+RANKING = "late/1"
+"""Raised with any change of the rules here, in late.py, in names/ or of the token codec: a calibration is for one."""
 
 _CANDIDATES = 100
 """Chunks that are ranked by all signals, at least: the best by cosine plus _PROPOSED_BY_WORDS x relative BM25.
@@ -48,11 +50,10 @@ def parse_mode(name: str) -> Mode:
 
 def retrieve(
     generation: Generation,
-    forms: Sequence[Form],
+    query: Query,
     k: int,
     mode: Mode = Mode.HYBRID,
     allowed: Mask | None = None,
-    corrections: Sequence[Correction] = (),
 ) -> list[Hit]:
     """Return the ``k`` best chunks for a question, best first; ties by document and position.
 
@@ -62,7 +63,8 @@ def retrieve(
     quotes gains 1, by share of the phrases, which no other chunk can make up for (not in DENSE). With ``allowed``,
     ``(chunks,)`` bool, all this is among these chunks only.
     """
-    bm25 = _lexical(generation, forms[0], allowed, corrections)
+    forms = query.forms
+    bm25 = _lexical(generation, query, allowed)
     quoted = _quoted(generation, forms[0], mode, allowed)
     rows = _candidates(generation, forms, bm25 + quoted, max(_CANDIDATES, k), mode, allowed)
     signals: dict[str, NDArray[np.float32]] = {}
@@ -98,11 +100,11 @@ def _quoted(generation: Generation, form: Form, mode: Mode, allowed: Mask | None
     return shares
 
 
-def _lexical(
-    generation: Generation, form: Form, allowed: Mask | None, corrections: Sequence[Correction]
-) -> NDArray[np.float32]:
+def _lexical(generation: Generation, query: Query, allowed: Mask | None) -> NDArray[np.float32]:
     """Return BM25 of every allowed chunk divided by the best, ``(chunks,)``; zeros where no word is known."""
-    bm25 = generation.lexical_scores(form.text, corrections)
+    bm25 = generation.lexical_scores(query.forms[0].text, query.corrections)
+    for term in query.terms:
+        bm25 += np.float32(term.weight) * generation.lexical_scores(term.text)
     if allowed is not None:
         bm25[~allowed] = 0.0
     best = bm25.max(initial=0.0)

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from cyberqa.embedding import Encoder
 from cyberqa.embedding.token_codec import codec_for
+from cyberqa.index.typos import Correction
+from cyberqa.names.expanding import Term
 from cyberqa.types import Matrix, Vector
 
 _MOST_CHARS_A_TOKEN = 100  # longer words are one unknown token
@@ -24,6 +26,15 @@ class Form:
     ids: NDArray[np.int64]
     spans: NDArray[np.int64]
     tokens: Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question as it is searched for: its forms, the first as asked, and what its words may also be."""
+
+    forms: tuple[Form, ...]
+    corrections: tuple[Correction, ...] = ()
+    terms: tuple[Term, ...] = ()
 
 
 def encode_form(encoder: Encoder, text: str) -> Form:
