@@ -14,8 +14,8 @@ from conftest import ROOT
 PACKAGE = ROOT / "src" / "cyberqa"
 ROOMS = [
     "types", "errors", "settings", "location", "languages", "corpus", "documents", "sentences", "matching", "chunking",
-    "embedding", "index", "ingest", "editing", "filtering", "retrieval", "answering", "session", "showing",
-    "evaluation", "describing", "render", "cli",
+    "embedding", "index", "ingest", "editing", "filtering", "retrieval", "surrounding", "answering",
+    "session", "showing", "evaluation", "describing", "render", "cli",
 ]  # fmt: skip
 NEVER_AT_THE_TOP = (
     "torch", "transformers", "sentence_transformers", "rich", "nupunkt", "py3langid", "pypdf", "pypdfium2", "docx",

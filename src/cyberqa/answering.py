@@ -10,16 +10,17 @@ from cyberqa.location import Locator
 from cyberqa.matching import NO_SENTENCE
 from cyberqa.retrieval.forms import Form
 from cyberqa.retrieval.late import token_weights
-from cyberqa.types import Chunk, Citation, Document, Excerpt, Hit, Note, Passage, Span
+from cyberqa.surrounding import sentences_around
+from cyberqa.types import Chunk, Citation, Document, Excerpt, Hit, Note, Passage, Span, Surroundings
 
 
-def make_passages(generation: Generation, hits: Sequence[Hit], question: Form) -> tuple[Passage, ...]:
-    """Return the passages of ``hits``, in their order."""
+def make_passages(generation: Generation, hits: Sequence[Hit], question: Form, context: int = 0) -> tuple[Passage, ...]:
+    """Return the passages of ``hits``, in their order, with up to ``context`` sentences before and after each."""
     locators: dict[str, Locator] = {}
-    return tuple(_passage(generation, hit, question, locators) for hit in hits)
+    return tuple(_passage(generation, hit, question, locators, context) for hit in hits)
 
 
-def _passage(generation: Generation, hit: Hit, question: Form, locators: dict[str, Locator]) -> Passage:
+def _passage(generation: Generation, hit: Hit, question: Form, locators: dict[str, Locator], context: int) -> Passage:
     chunk = generation.chunk(hit.row)
     document = generation.document(chunk.document)
     locator = locators.get(document.id) or locators.setdefault(document.id, Locator(document))
@@ -35,6 +36,15 @@ def _passage(generation: Generation, hit: Hit, question: Form, locators: dict[st
         continuation=_excerpt(document, locator, chunk.continuation) if chunk.continuation else None,
         citation=_cite(document, chunk),
         notes=_notes(generation, document, locator, chunk),
+        context=_surroundings(generation, document, locator, hit.row, context) if context else None,
+        signals=hit.signals,
+    )
+
+
+def _surroundings(generation: Generation, document: Document, locator: Locator, row: int, count: int) -> Surroundings:
+    before, after = sentences_around(generation, row, count)
+    return Surroundings(
+        _excerpt(document, locator, before) if before else None, _excerpt(document, locator, after) if after else None
     )
 
 
