@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
-WORDS = "query passage : what who where the a of in law team met alpha beta was adopted voted report nine members".split()
-PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *"abcdefghijklmnopqrstuvwxyz0123456789.,?'", *(
+WORDS = """
+query passage : what who where the a of in law team met alpha beta was adopted voted report nine members
+"""
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS.split(), *"abcdefghijklmnopqrstuvwxyz0123456789.,?'", *(
     f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz0123456789"
 )]  # fmt: skip
 

@@ -18,6 +18,7 @@ from cyberqa.session import Session
 from cyberqa.settings import Settings
 from cyberqa.types import Hit
 from model_kit import make_bi_encoder, make_cross_encoder
+from test_cli import on_a_terminal
 from test_offline import BLOCKER
 
 PROMPTS = {"query": "query: ", "passage": "passage: what the "}
@@ -77,7 +78,7 @@ def test_a_prompt_that_is_set_replaces_the_models_own_and_is_part_of_what_the_en
 
 
 def test_rows_fit_where_prompt_and_text_are_cut_otherwise_together(prompted):
-    """"le" and "team" become one word: each token of the text keeps a row, that of where it stands."""
+    """ "le" and "team" become one word: each token of the text keeps a row, that of where it stands."""
     encoder = load_encoder(Settings(model=str(prompted), query_prompt="le"))
     encoding = encoder.encode_query("team met")
     _, rows = reference_rows(prompted, "le", "team met")
@@ -109,6 +110,8 @@ def test_the_bundled_model_with_a_prompt_is_run_by_sentence_transformers():
 class Backwards:
     """Scores by hand: the shorter the text, the better."""
 
+    name = "backwards"
+
     def __init__(self) -> None:
         self.read: list[str] = []
 
@@ -136,17 +139,19 @@ def test_more_passages_than_usual_are_all_re_ranked(session):
     reranker = Backwards()
     Session(session.generation, session._encoder, [], reranker=reranker).ask("Albania CERT", k=30)
     assert len(reranker.read) == 30
-    assert rerank(session.generation, session._encoder, reranker, "x", [], 3) == []
+    assert rerank(session.generation, session._encoder, reranker, "x", []) == []
 
 
 def test_equal_scores_keep_the_order_of_document_and_position(session):
     class Equal:
+        name = "equal"
+
         def score(self, question, texts):
             return np.zeros(len(texts), np.float32)
 
     hits = [Hit(row, rank, 1.0) for rank, row in enumerate((9, 4, 7), 1)]
-    ranked = rerank(session.generation, session._encoder, Equal(), "x", hits, 2)
-    assert [(hit.row, hit.rank) for hit in ranked] == [(4, 1), (7, 2)]
+    ranked = rerank(session.generation, session._encoder, Equal(), "x", hits)
+    assert [(hit.row, hit.rank) for hit in ranked] == [(4, 1), (7, 2), (9, 3)]
 
 
 def test_a_cross_encoder_scores_as_sentence_transformers_does(cross):
@@ -160,7 +165,7 @@ def test_a_cross_encoder_scores_as_sentence_transformers_does(cross):
 
 
 def test_a_re_ranker_that_is_none_is_refused_in_words(tmp_path, prompted):
-    with pytest.raises(ModelError, match="reranker .* cannot be loaded") as caught:
+    with pytest.raises(ModelError, match=r"reranker .* cannot be loaded") as caught:
         load_reranker(Settings(reranker=str(tmp_path / "nowhere")))
     assert "set reranker to a local folder" in caught.value.hint
     with pytest.raises(ModelError, match="gives 3 scores a pair, expected 1"):
@@ -183,3 +188,10 @@ def test_local_models_open_no_socket_and_say_nothing(prompted, cross, settings, 
 
 def test_without_a_setting_nothing_is_re_ranked():
     assert load_reranker(Settings()) is None
+
+
+def test_a_terminal_is_told_why_it_waits(prompted, settings, monkeypatch):
+    monkeypatch.setenv("CYBERQA_MODEL", str(prompted))
+    folders = ["--corpus", str(settings.corpus), "--index", str(settings.index)]
+    shown = on_a_terminal("ask", "who voted", *folders, columns=400)
+    assert f"loading {prompted} with torch, which takes seconds" in shown.replace("\r\n", "")

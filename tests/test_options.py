@@ -75,9 +75,7 @@ def test_explain_and_context_add_fields_and_change_no_other(session, question):
 
 
 def test_the_schema_minds_what_explain_and_context_hold(session):
-    body = json.loads(
-        render.dump_json(render.answer_json(session.ask("Albania CERT", context=1), explain=True))
-    )
+    body = json.loads(render.dump_json(render.answer_json(session.ask("Albania CERT", context=1), explain=True)))
     for key, wrong in (("explain", {}), ("explain", {"signals": {"words": "x"}}), ("context", {"before": None})):
         spoilt = {**body, "passages": [{**body["passages"][0], key: wrong}]}
         with pytest.raises(jsonschema.ValidationError):
@@ -88,7 +86,7 @@ def test_a_person_reads_each_signal_and_its_share_largest_first(session, real, c
     first = session.ask(QUESTION).passages[0]
     line = render.signals_text(first)
     largest = first.signals["late interaction"]
-    assert line.startswith(f"late interaction {largest:.3f} ({round(100 * largest / first.score)} %) · ")
+    assert line.startswith(f"late interaction {largest:.3f} ({round(100 * largest / first.score)}%) · ")
     assert line.count("·") == len(first.signals) - 1
     assert "-0.000" not in line
     assert run_cli("ask", QUESTION, "-k", "1", "--explain", *real) == 0
@@ -128,6 +126,10 @@ def test_more_context_begins_where_less_does_and_holds_it(session):
                 assert (more.text.endswith if side == "before" else more.text.startswith)(less.text)
 
 
+def _overlap(one, other) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
 def test_no_context_holds_a_heading_footnote_or_another_section(session):
     generation = session.generation
     chunks = [generation.chunk(row) for row in range(generation.manifest.chunks)]
@@ -137,7 +139,7 @@ def test_no_context_holds_a_heading_footnote_or_another_section(session):
         assert not around or chunk.kind in (BlockKind.PARAGRAPH, BlockKind.LIST)
         for span in around:
             found += 1
-            inside = [c for c in chunks if c.document == chunk.document and c.span.start < span.end > span.start < c.span.end]
+            inside = [c for c in chunks if c.document == chunk.document and _overlap(c.span, span)]
             assert {c.section for c in inside} == {chunk.section}
             assert {c.kind for c in inside} <= {BlockKind.PARAGRAPH, BlockKind.LIST}
             text = generation.document(chunk.document).text

@@ -120,7 +120,7 @@ def _signed(value: float) -> str:
 
 
 def _share(value: float, whole: float) -> str:
-    return f" ({round(100 * value / whole)} %)" if whole > 0 else ""
+    return f" ({round(100 * value / whole)}%)" if whole > 0 else ""
 
 
 def forms_text(answer: Answer) -> str:

@@ -39,7 +39,8 @@ class Session:
         """What has changed since the index was made, by name; None where it cannot be told."""
         self._encoder = encoder
         self._corpus = corpus
-        self._reranker = reranker
+        self.reranker = reranker
+        """What reads the best passages once more; None where nothing does."""
         self._chunks_of = lru_cache(_FILTERS_KEPT)(self._find_chunks)  # a batch asks all its questions with one filter
 
     @classmethod
@@ -136,10 +137,10 @@ class Session:
         clock = _Clock()
         forms = [encode_form(self._encoder, question)]
         clock.lap("encode")
-        hits = retrieve(self.generation, forms, max(k, RERANKED) if self._reranker else k, mode, allowed)
+        hits = retrieve(self.generation, forms, max(k, RERANKED) if self.reranker else k, mode, allowed)
         clock.lap("retrieve")
-        if self._reranker:
-            hits = rerank(self.generation, self._encoder, self._reranker, question, hits, k)
+        if self.reranker:
+            hits = rerank(self.generation, self._encoder, self.reranker, question, hits)[:k]
             clock.lap("re-rank")
         passages = make_passages(self.generation, hits, forms[0], context)
         clock.lap("answer")

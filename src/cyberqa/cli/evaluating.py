@@ -208,6 +208,8 @@ def _evaluate(
     configuration: JSON = {"run": run_file.name if run_file else "cyberqa", "mode": None if run_file else chosen.value}
     if not run_file:
         configuration |= {"model": recipe.encoder.model, "rules": dict(recipe.rules), "depth": DEPTH}
+        if session.reranker:
+            configuration["reranker"] = session.reranker.name
     return make_result(
         gold_file=gold_file,
         split=split,

@@ -20,6 +20,10 @@ RERANKED = 20
 class Reranker(Protocol):
     """What the rest of the house knows of a re-ranker."""
 
+    @property
+    def name(self) -> str:
+        """As it was set."""
+
     def score(self, question: str, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return how well each text answers, ``(len(texts),)``; higher is better, on a scale of the model's own."""
 
@@ -27,8 +31,9 @@ class Reranker(Protocol):
 class CrossEncoderReranker(Reranker):
     """Runs any CrossEncoder of sentence-transformers that gives one score a pair."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, name: str) -> None:
         self._model = model
+        self._name = name
 
     @classmethod
     def load(cls, name: str, device: str | None = None) -> "CrossEncoderReranker":
@@ -45,7 +50,12 @@ class CrossEncoderReranker(Reranker):
                 f"reranker {name!r} gives {model.num_labels} scores a pair, expected 1",
                 hint="set reranker to a cross-encoder made for ranking, or remove the setting",
             )
-        return cls(model)
+        return cls(model, name)
+
+    @property
+    def name(self) -> str:
+        """See Reranker."""
+        return self._name
 
     def score(self, question: str, texts: Sequence[str]) -> NDArray[np.float32]:
         """See Reranker. What exceeds the model's window is cut by it, from the longer of the two."""
@@ -70,9 +80,9 @@ def load_reranker(settings: Settings) -> Reranker | None:
 
 
 def rerank(
-    generation: Generation, encoder: Encoder, reranker: Reranker, question: str, hits: Sequence[Hit], k: int
+    generation: Generation, encoder: Encoder, reranker: Reranker, question: str, hits: Sequence[Hit]
 ) -> list[Hit]:
-    """Return the ``k`` best of ``hits``, ordered by the re-ranker alone; ties by document and position.
+    """Return ``hits`` ordered by the re-ranker alone, best first; ties by document and position.
 
     It reads what a chunk is matched by. Its score takes the place of the hits' own: the scales have nothing in common.
     """
@@ -80,7 +90,7 @@ def rerank(
         return []
     scores = reranker.score(question, [_text(generation, encoder, hit.row) for hit in hits])
     rounded = [round(float(score), 6) for score in scores]
-    order = sorted(range(len(hits)), key=lambda place: (-rounded[place], hits[place].row))[:k]
+    order = sorted(range(len(hits)), key=lambda place: (-rounded[place], hits[place].row))
     return [
         Hit(hits[place].row, rank, rounded[place], {"re-ranker": rounded[place]}) for rank, place in enumerate(order, 1)
     ]
