@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cyberqa import ingest
+from cyberqa.cli import common
 from cyberqa.embedding import load_encoder, needs_torch
 from cyberqa.errors import IncompatibleIndexError, ModelError
 from cyberqa.retrieval.reranking import RERANKED, load_reranker, rerank
@@ -18,7 +20,6 @@ from cyberqa.session import Session
 from cyberqa.settings import Settings
 from cyberqa.types import Hit
 from model_kit import make_bi_encoder, make_cross_encoder
-from test_cli import on_a_terminal
 from test_offline import BLOCKER
 
 PROMPTS = {"query": "query: ", "passage": "passage: what the "}
@@ -190,8 +191,13 @@ def test_without_a_setting_nothing_is_re_ranked():
     assert load_reranker(Settings()) is None
 
 
-def test_a_terminal_is_told_why_it_waits(prompted, settings, monkeypatch):
-    monkeypatch.setenv("CYBERQA_MODEL", str(prompted))
-    folders = ["--corpus", str(settings.corpus), "--index", str(settings.index)]
-    shown = on_a_terminal("ask", "who voted", *folders, columns=400)
-    assert f"loading {prompted} with torch, which takes seconds" in shown.replace("\r\n", "")
+def test_a_terminal_is_told_why_it_waits(monkeypatch):
+    terminal = StringIO()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    common._tell_cost(Settings(model="one", reranker="two"))
+    assert terminal.getvalue() == ""
+    terminal.isatty = lambda: True
+    common._tell_cost(Settings())
+    assert terminal.getvalue() == ""
+    common._tell_cost(Settings(model="one", reranker="two"))
+    assert terminal.getvalue() == "cyberqa: loading one and two with torch, which takes seconds\n"

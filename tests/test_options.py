@@ -176,6 +176,24 @@ def _generation(settings):
     return Generation.open_current(settings.index)
 
 
+STEPS = " ".join(f"Step {n} of the harbour survey was taken." for n in range(9))
+TABLE = "| port | ships |\n|---|---|\n| Vlora | 9 |"
+
+
+def test_context_does_not_pass_over_a_table_or_into_a_section_of_the_same_name(settings):
+    (settings.corpus / "table.md").write_text(f"# Survey\n\n{STEPS}\n\n{TABLE}\n\nThen it rained.\n", "utf-8")
+    (settings.corpus / "twice.md").write_text(
+        f"# Survey\n\n## Notes\n\n{STEPS}\n\n## Harbour\n\nIt was shut.\n\n## Notes\n\nThen it rained.\n", "utf-8"
+    )
+    ingest.build_index(settings, encoder=FakeEncoder())
+    with Session(_generation(settings), FakeEncoder(), []) as session:
+        passages = session.ask("then it rained", k=40, context=2).passages
+    rained = [p for p in passages if p.text == "Then it rained."]
+    assert {p.citation.document for p in rained} == {"table.md", "twice.md"}
+    assert [(p.context.before, p.context.after) for p in rained] == [(None, None)] * 2
+    assert all(not p.context.after or "rained" not in p.context.after.text for p in passages)
+
+
 def test_a_terminal_shows_context_and_signals_dim(real):
     shown = on_a_terminal("ask", QUESTION, "-k", "1", "--context", "1", "--explain", *real, columns=200)
     plain = on_a_terminal("ask", QUESTION, "-k", "1", *real, columns=200)

@@ -29,15 +29,9 @@ def _sentences_before(generation: Generation, row: int) -> Iterator[Span]:
 
 
 def _sentences_after(generation: Generation, row: int) -> Iterator[Span]:
-    begin = _read_until(generation.chunk(row))
     while (following := _row_after(generation, row)) >= 0 and _only_notes_between(generation, row, following):
-        chunk = generation.chunk(following)
-        yield from (sentence for sentence in chunk.sentences if sentence.start >= begin)
-        row, begin = following, _read_until(chunk)
-
-
-def _read_until(chunk: Chunk) -> int:
-    return chunk.continuation.end if chunk.continuation else chunk.span.end
+        yield from generation.chunk(following).sentences
+        row = following
 
 
 def _row_after(generation: Generation, row: int) -> int:
