@@ -57,6 +57,9 @@ class FakeEncoder:
             total = rows.sum(0)
             yield Encoding(total / np.linalg.norm(total), rows)
 
+    def encode_query(self, question: str) -> Encoding:
+        return next(self.encode([question]))
+
 
 @pytest.fixture
 def encoder() -> FakeEncoder:

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "src" / "cyberqa"
 ROOMS = [
     "types", "errors", "settings", "location", "languages", "corpus", "names", "documents", "sentences", "matching",
     "chunking", "embedding", "index", "ingest", "editing", "filtering", "retrieval", "duplicates", "judging",
-    "answering", "session", "showing", "evaluation", "describing", "render", "cli",
+    "surrounding", "answering", "session", "showing", "evaluation", "describing", "render", "cli",
 ]  # fmt: skip
 NEVER_AT_THE_TOP = (
     "torch", "transformers", "sentence_transformers", "rich", "nupunkt", "py3langid", "pypdf", "pypdfium2", "docx",

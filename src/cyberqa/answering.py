@@ -6,16 +6,23 @@ from dataclasses import asdict
 from cyberqa.index.generation import Generation
 from cyberqa.judging.gathering import Found
 from cyberqa.location import Locator
-from cyberqa.types import Chunk, Citation, Document, Excerpt, Hit, Note, Passage, Repeat, Span
+from cyberqa.surrounding import sentences_around
+from cyberqa.types import Chunk, Citation, Document, Excerpt, Hit, Note, Passage, Repeat, Span, Surroundings
 
 
 def make_passages(
-    generation: Generation, found: Sequence[tuple[Found, Sequence[Hit]]], confidences: Sequence[float | None]
+    generation: Generation,
+    found: Sequence[tuple[Found, Sequence[Hit]]],
+    confidences: Sequence[float | None],
+    context: int = 0,
 ) -> tuple[Passage, ...]:
-    """Return the passages of what was found, in its order; each comes with the hits that repeat it."""
+    """Return the passages of what was found, in its order; each comes with the hits that repeat it.
+
+    ``context`` is how many sentences are shown before and after each, at most.
+    """
     locators: dict[str, Locator] = {}
     return tuple(
-        _passage(generation, each, repeats, confidence, locators)
+        _passage(generation, each, repeats, confidence, context, locators)
         for (each, repeats), confidence in zip(found, confidences, strict=True)
     )
 
@@ -25,6 +32,7 @@ def _passage(
     found: Found,
     repeats: Sequence[Hit],
     confidence: float | None,
+    context: int,
     locators: dict[str, Locator],
 ) -> Passage:
     hit, chunk, document, evidence = found.hit, found.chunk, found.document, found.evidence
@@ -42,6 +50,15 @@ def _passage(
         citation=_cite(document, chunk),
         notes=_notes(generation, document, locator, chunk),
         also_in=tuple(_repeat(generation, repeat, locators) for repeat in repeats),
+        context=_surroundings(generation, document, locator, hit.row, context) if context else None,
+        signals=hit.signals,
+    )
+
+
+def _surroundings(generation: Generation, document: Document, locator: Locator, row: int, count: int) -> Surroundings:
+    before, after = sentences_around(generation, row, count)
+    return Surroundings(
+        _excerpt(document, locator, before) if before else None, _excerpt(document, locator, after) if after else None
     )
 
 

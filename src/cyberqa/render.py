@@ -39,10 +39,18 @@ def escape_unsafe(text: str) -> str:
 # --- JSON ----------------------------------------------------------------------------------------------------
 
 
-def answer_json(answer: Answer, *, timings: bool = False) -> JSON:
+def answer_json(answer: Answer, *, timings: bool = False, explain: bool = False) -> JSON:
     """Return an answer as the contract's JSON object."""
     body: JSON = {"schema": ANSWER_SCHEMA, **asdict(answer)}
     del body["timings_ms"]
+    for passage in body["passages"]:
+        signals = passage.pop("signals")
+        if passage["context"] is None:  # none was asked for
+            del passage["context"]
+        if explain:
+            passage["explain"] = {"signals": signals}
+    if not explain:
+        del body["question_forms"]
     if timings:
         body["timings_ms"] = dict(answer.timings_ms)
     return body
@@ -79,21 +87,46 @@ def rounded(value: Any) -> Any:
 # --- plain text ----------------------------------------------------------------------------------------------
 
 
-def answer_text(answer: Answer) -> str:
+def answer_text(answer: Answer, *, explain: bool = False) -> str:
     """Return an answer for a pipe: the exact text of each passage between a citation and its answering sentence."""
-    return "\n".join(_passage_text(passage) for passage in answer.passages) if answer.passages else "No passages.\n"
+    if not answer.passages:
+        return "No passages.\n"
+    asked = f"asked as: {forms_text(answer)}\n\n" if explain else ""
+    return asked + "\n".join(_passage_text(passage, explain) for passage in answer.passages)
 
 
-def _passage_text(passage: Passage) -> str:
+def _passage_text(passage: Passage, explain: bool) -> str:
     shown = [f"{passage.rank}. {cite(passage)}", passage.text]
     if passage.continuation:
         shown.append(f"{_GAP} {passage.continuation.text}")
     shown.append(f"   highlight: {passage.highlight.text}")
-    return (
-        "\n\n".join(shown)
-        + "\n"
-        + "".join(f"   {line}\n" for line in (*(f"note: {note.text}" for note in passage.notes), *also_in(passage)))
-    )
+    lines = [f"note: {note.text}" for note in passage.notes]
+    if passage.context:
+        around = {"before": passage.context.before, "after": passage.context.after}
+        lines += [f"{where}: {excerpt.text}" for where, excerpt in around.items() if excerpt]
+    lines += also_in(passage)
+    if explain:
+        lines.append(f"score: {signals_text(passage)}")
+    return "\n\n".join(shown) + "\n" + "".join(f"   {line}\n" for line in lines)
+
+
+def signals_text(passage: Passage) -> str:
+    """Return one line: what a passage's score is made of, each part with its share where the whole is above zero."""
+    parts = sorted(passage.signals.items(), key=lambda part: -abs(part[1]))
+    return " · ".join(f"{name} {_signed(value)}{_share(value, passage.score)}" for name, value in parts)
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}"  # + 0.0: there is no minus nought for people
+
+
+def _share(value: float, whole: float) -> str:
+    return f" ({round(100 * value / whole)}%)" if whole > 0 else ""
+
+
+def forms_text(answer: Answer) -> str:
+    """Return the ways a question was put to the index, on one line."""
+    return " · ".join(answer.question_forms)
 
 
 def cite(passage: Passage) -> str:
@@ -173,13 +206,15 @@ def _escape_markdown(text: str) -> str:
 # --- terminal ------------------------------------------------------------------------------------------------
 
 
-def print_answer(answer: Answer, stream: TextIO) -> None:
+def print_answer(answer: Answer, stream: TextIO, *, explain: bool = False) -> None:
     """Write an answer to a terminal, wrapped to its width, the answering sentence emphasised."""
     from rich.console import Console  # 70 ms, so only where somebody looks
     from rich.padding import Padding
     from rich.text import Text
 
     console = Console(file=stream, highlight=False, soft_wrap=False)
+    if explain and answer.passages:
+        console.print(Padding(Text(escape_unsafe(f"asked as: {forms_text(answer)}"), style="dim"), (0, 0, 1, 4)))
     for passage in answer.passages:
         source = passage.citation
         # Text, never markup: the reports hold "[x]" marks that markup would swallow.
@@ -188,13 +223,19 @@ def print_answer(answer: Answer, stream: TextIO) -> None:
         console.print(title)
         trail = " · ".join(filter(None, (" › ".join(source.section), place(passage.location))))
         console.print(Padding(Text(escape_unsafe(trail), style="cyan"), (0, 0, 0, 4)))
+        before, after = (passage.context.before, passage.context.after) if passage.context else (None, None)
+        if before:
+            console.print(Padding(Text(_on_screen(before.text), style="dim"), (1, 2, 0, 4)))
         console.print(Padding(_emphasised(passage, Text), (1, 2, 1, 4)))
+        if after:
+            console.print(Padding(Text(_on_screen(after.text), style="dim"), (0, 2, 1, 4)))
         for note in passage.notes:
             console.print(Padding(Text(escape_unsafe(" ".join(note.text.split())), style="dim"), (0, 2, 0, 6)))
         for line in also_in(passage):
             console.print(Padding(Text(escape_unsafe(line), style="dim"), (0, 0, 0, 4)))
         where = f"{source.document} [{_characters(passage.location)}] · score {passage.score:.3f}"
-        console.print(Padding(Text(escape_unsafe(where), style="dim"), (0, 0, 1, 4)))
+        lines = [where, *([signals_text(passage)] if explain else [])]
+        console.print(Padding(Text(escape_unsafe("\n".join(lines)), style="dim"), (0, 0, 1, 4)))
     if not answer.passages:
         console.print("No passages.")
 
@@ -208,12 +249,16 @@ def _emphasised(passage: Passage, text_type: Any) -> Any:
         (passage.text[start:end], "bold yellow"),
         (passage.text[end:], ""),
     ):
-        text.append(escape_unsafe(re.sub(r"\r\n?", "\n", part)), style=style)
+        text.append(_on_screen(part), style=style)
     if passage.continuation:
         is_answer = end == len(passage.text)  # the highlight is the sentence that goes on here
         text.append(f" {_GAP} ", style="dim")
         text.append(escape_unsafe(passage.continuation.text), style="bold yellow" if is_answer else "")
     return text
+
+
+def _on_screen(text: str) -> str:
+    return escape_unsafe(re.sub(r"\r\n?", "\n", text))
 
 
 # --- lines of our own ----------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from cyberqa.judging.words import Lexicon
 from cyberqa.names.expanding import expand
 from cyberqa.retrieval import RANKING, Mode, retrieve
 from cyberqa.retrieval.forms import Query, encode_form
+from cyberqa.retrieval.reranking import RERANKED, Reranker, load_reranker, rerank
 from cyberqa.settings import Settings, load_settings
 from cyberqa.types import Answer, IndexInfo, Passage
 
@@ -35,13 +36,20 @@ class Session:
     """Answers questions from one generation, which it keeps for as long as it is open."""
 
     def __init__(
-        self, generation: Generation, encoder: Encoder, changes: list[str] | None, corpus: Path | None = None
+        self,
+        generation: Generation,
+        encoder: Encoder,
+        changes: list[str] | None,
+        corpus: Path | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         self.generation = generation
         self.changes = changes
         """What has changed since the index was made, by name; None where it cannot be told."""
         self._encoder = encoder
         self._corpus = corpus
+        self.reranker = reranker
+        """What reads the best passages once more; None where nothing does."""
         self._chunks_of = lru_cache(_FILTERS_KEPT)(self._find_chunks)  # a batch asks all its questions with one filter
 
     @classmethod
@@ -52,7 +60,7 @@ class Session:
             NoIndexError: nothing has been built.
             IncompatibleIndexError: another format, or another model than the settings name.
             SearchIndexError: the index is damaged.
-            ModelError: the model cannot be loaded.
+            ModelError: the model or the re-ranker cannot be loaded.
         """
         generation = Generation.open_current(settings.index)
         made_with = generation.manifest.recipe.encoder
@@ -62,13 +70,14 @@ class Session:
                 changes = changed_files(settings)
                 if changes is not None and made_with.runtime != encoder.info.runtime:
                     changes.append(f"{encoder.info.runtime} (the index was made with {made_with.runtime})")
-                return cls(generation, encoder, changes, settings.corpus)
+                return cls(generation, encoder, changes, settings.corpus, load_reranker(settings))
         wanted = (
             f"{settings.model} on {settings.device or 'cpu'}"
             if encoder is None
             else " ".join(map(str, encoder.info.identity))
         )
-        found = f"{made_with.model} on {made_with.device} ({made_with.graph}, {made_with.precision})"
+        prompts = "".join(f", {prompt!r}" for prompt in (made_with.query_prompt, made_with.document_prompt) if prompt)
+        found = f"{made_with.model} on {made_with.device} ({made_with.graph}, {made_with.precision}{prompts})"
         raise IncompatibleIndexError(
             f"the index in {settings.index} was made with model {found}; the settings name {wanted}",
             hint="run: cyberqa index",
@@ -107,6 +116,7 @@ class Session:
         k: int = DEFAULT_TOP_K,
         mode: Mode = Mode.HYBRID,
         *,
+        context: int = 0,
         documents: Sequence[str] = (),
         where: Sequence[str] = (),
     ) -> Answer:
@@ -116,11 +126,12 @@ class Session:
             question: in words.
             k: how many passages, at most.
             mode: which sides are asked.
+            context: up to how many sentences before and after each passage come with it.
             documents: globs of document ids, or paths into the corpus folder: documents that match one are asked.
             where: conditions that all hold of these, such as ``"year>=2015"`` (:mod:`cyberqa.filtering`).
 
         Raises:
-            UsageError: an empty question, ``k`` below 1, or a condition that cannot be understood.
+            UsageError: an empty question, ``k`` below 1, ``context`` below 0, or a condition that cannot be understood.
             CorpusError: no document matches the filter.
         """
         documents, where = ((given,) if isinstance(given, str) else given for given in (documents, where))
@@ -129,16 +140,27 @@ class Session:
         question = question.encode("utf-8", "replace").decode("utf-8")  # bytes that the shell could not decode
         if k < 1:
             raise UsageError(f"expected at least 1 passage, found {k}")
+        if context < 0:
+            raise UsageError(f"expected 0 sentences of context or more, found {context}")
         allowed = self._chunks_of(tuple(documents), tuple(where)) if documents or where else None
         clock = _Clock()
         query = self._read(question)
         clock.lap("encode")
-        hits = fold_repeats(self.generation, retrieve(self.generation, query, k + _SPARE, mode, allowed), k)
+        wanted = k + _SPARE
+        hits = retrieve(self.generation, query, max(wanted, RERANKED) if self.reranker else wanted, mode, allowed)
         clock.lap("retrieve")
-        found = [gather(self.generation, hit, query) for hit, _ in hits]
+        if self.reranker:
+            hits = rerank(self.generation, self._encoder, self.reranker, question, hits)
+            clock.lap("re-rank")
+        folded = fold_repeats(self.generation, hits, k)
+        found = [gather(self.generation, hit, query) for hit, _ in folded]
         judgement = self._judge(query, found, mode)
-        repeats = [same for _, same in hits]
-        passages = make_passages(self.generation, list(zip(found, repeats, strict=True)), judgement.passage_confidences)
+        passages = make_passages(
+            self.generation,
+            [(each, repeats) for each, (_, repeats) in zip(found, folded, strict=True)],
+            judgement.passage_confidences,
+            context,
+        )
         clock.lap("answer")
         manifest = self.generation.manifest
         return Answer(
@@ -156,6 +178,7 @@ class Session:
                 chunks=manifest.chunks,
                 stale=None if self.changes is None else bool(self.changes),
             ),
+            question_forms=tuple(form.text for form in query.forms),
             timings_ms=clock.laps_ms,
         )
 
@@ -171,7 +194,9 @@ class Session:
         return list(zip(passages, [judged.signals for judged in self._judged(query, found)], strict=True))
 
     def _judge(self, query: Query, found: Sequence[Found], mode: Mode) -> Judgement:
-        calibration = calibration_for(self.encoder_identity, self.ranking) if mode is Mode.HYBRID else None
+        calibration = (
+            calibration_for(self.encoder_identity, self.ranking) if mode is Mode.HYBRID and not self.reranker else None
+        )
         if calibration is None:
             return Judgement.unjudged(len(found))
         return Judgement.of(calibration, self._judged(query, found), [each.hit.score for each in found])

@@ -23,6 +23,8 @@ class Settings:
     ``chunk_size_chars`` is the passage length aimed at, in characters. ``model`` is the bundled model's name, or
     a local path or name that sentence-transformers can load. ``device`` is passed to sentence-transformers
     ("cpu", "cuda", "mps"); with the default None the bundled model runs through its exported graph.
+    ``query_prompt`` and ``document_prompt`` stand in front of what such a model reads; None takes the model's own.
+    ``reranker`` is a local path or name of a cross-encoder that reads the best passages once more.
     ``exclude`` holds globs of document ids that are not documents. The ``read_`` limits hold for each document that
     is read in a worker; ``read_output_mb`` is what its text and structure take as JSON.
     """
@@ -33,6 +35,9 @@ class Settings:
     exclude: tuple[str, ...] = ()
     model: str = DEFAULT_MODEL
     device: str | None = None
+    query_prompt: str | None = None
+    document_prompt: str | None = None
+    reranker: str | None = None
     max_file_mb: int = 256
     read_timeout_s: int = 300
     read_memory_mb: int = 2048
@@ -116,6 +121,12 @@ def _text(value: Any, base: Path) -> str:  # noqa: ARG001 - all parsers share on
     return value
 
 
+def _prompt(value: Any, base: Path) -> str:  # noqa: ARG001
+    if not isinstance(value, str):  # an empty one switches the model's own off
+        raise TypeError("text")
+    return value
+
+
 def _globs(value: Any, base: Path) -> tuple[str, ...]:  # noqa: ARG001
     if isinstance(value, str):  # from the environment
         value = [part for part in value.split(os.pathsep) if part]
@@ -147,6 +158,9 @@ _PARSERS: dict[str, Callable[[Any, Path], Any]] = {
     "exclude": _globs,
     "model": _text,
     "device": _text,
+    "query_prompt": _prompt,
+    "document_prompt": _prompt,
+    "reranker": _text,
     "max_file_mb": _integer(1, 4096),
     "read_timeout_s": _integer(1, 86_400),
     "read_memory_mb": _integer(256, 1_048_576),

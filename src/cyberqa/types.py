@@ -172,6 +172,14 @@ class Excerpt:
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The sentences before and after a passage, None where a page, a heading or the like stands there."""
+
+    before: Excerpt | None
+    after: Excerpt | None
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A footnote that belongs to a passage."""
 
@@ -197,7 +205,10 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What a person is shown: one contiguous span, its answering sentence, and its citation."""
+    """What a person is shown: one contiguous span, its answering sentence, and its citation.
+
+    ``context`` is None where none was asked for. The score is the sum of its ``signals``.
+    """
 
     rank: int
     score: float
@@ -209,6 +220,8 @@ class Passage:
     citation: Citation
     notes: tuple[Note, ...] = ()
     also_in: tuple[Repeat, ...] = ()
+    context: Surroundings | None = None
+    signals: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 class Verdict(StrEnum):
@@ -232,7 +245,10 @@ class IndexInfo:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The passages that answer a question, best first, and whether they do."""
+    """The passages that answer a question, best first, and whether they do.
+
+    ``question_forms`` are the ways it was put to the index: as asked first, then as it was rewritten.
+    """
 
     question: str
     verdict: Verdict
@@ -242,6 +258,7 @@ class Answer:
     missing: tuple[str, ...]
     passages: tuple[Passage, ...]
     index: IndexInfo
+    question_forms: tuple[str, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,12 +15,16 @@ from cyberqa.cli.common import (
     DocumentOption,
     IndexOption,
     JsonOption,
+    ModeOption,
     WhereOption,
     open_session,
     settings_of,
     write,
 )
 from cyberqa.errors import CorpusError, CyberqaError, UsageError
+
+if TYPE_CHECKING:
+    from cyberqa.retrieval import Mode
 
 EXIT_FAILED = 1
 
@@ -32,10 +36,17 @@ def ask(
         typer.Argument(metavar="QUESTION", help="The question; quotes are not needed. - reads standard input."),
     ] = None,
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=1000, metavar="N", help="How many passages.")] = 5,
+    mode: ModeOption = None,
     document: DocumentOption = None,
     where: WhereOption = None,
     as_json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print block quotes with citations, to paste.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what each score is made of, and how the question was put.")
+    ] = False,
+    around: Annotated[
+        int, typer.Option("--context", min=0, max=100, metavar="N", help="Show N sentences before and after, too.")
+    ] = 0,
     timings: Annotated[bool, typer.Option("--timings", help="Say how long each step took.")] = False,
     refresh: Annotated[bool, typer.Option("--refresh", help="Bring the index up to date first.")] = False,
     corpus: CorpusOption = None,
@@ -50,32 +61,37 @@ def ask(
     started = time.perf_counter()
     if as_json and markdown:
         raise UsageError("--json and --markdown exclude each other", hint="choose one")
+    if markdown and (explain or around):
+        raise UsageError("--markdown prints quotations to paste, without --explain and --context", hint="leave one out")
     question = _question(context, words)
-    _check_filter(document, where)
+    chosen = _checked(mode, document, where)
     session = open_session(settings_of(context, corpus, index), refresh)
     opened_ms = (time.perf_counter() - started) * 1000
-    answer = session.ask(question, top_k, documents=document or (), where=where or ())
+    answer = session.ask(question, top_k, chosen, context=around, documents=document or (), where=where or ())
     if as_json:
-        body = render.answer_json(answer, timings=timings)
+        body = render.answer_json(answer, timings=timings, explain=explain)
         if timings:
             body["timings_ms"] = {"open": opened_ms, **body["timings_ms"]}
         write(render.dump_json(body) + "\n")
     elif markdown:
         write(render.answer_markdown(answer))
     elif sys.stdout.isatty():
-        render.print_answer(answer, sys.stdout)
+        render.print_answer(answer, sys.stdout, explain=explain)
     else:
-        write(render.answer_text(answer))
+        write(render.answer_text(answer, explain=explain))
     if timings and not as_json:
         render.message(render.timings_text({"open": opened_ms, **answer.timings_ms}), sys.stderr)
 
 
-def _check_filter(documents: list[str] | None, where: list[str] | None) -> None:
-    """Tell of a mistake before an index is opened, or built."""
+def _checked(mode: str | None, documents: list[str] | None, where: list[str] | None) -> "Mode":
+    """Return the mode, and tell of a mistake in it or in the filter before an index is opened, or built."""
+    from cyberqa.retrieval import Mode, parse_mode
+
     if documents or where:
         from cyberqa.filtering import parse_filter
 
         parse_filter(documents or (), where or ())
+    return parse_mode(mode) if mode else Mode.HYBRID
 
 
 def _question(context: typer.Context, words: list[str] | None) -> str:
@@ -100,6 +116,7 @@ def batch(
     top_k: Annotated[
         int, typer.Option("--top-k", "-k", min=1, max=1000, metavar="N", help="How many passages each.")
     ] = 5,
+    mode: ModeOption = None,
     document: DocumentOption = None,
     where: WhereOption = None,
     corpus: CorpusOption = None,
@@ -109,7 +126,7 @@ def batch(
     from cyberqa import render
 
     settings = settings_of(context, corpus, index)
-    _check_filter(document, where)
+    chosen = _checked(mode, document, where)
     lines = _input_lines(questions)
     session = open_session(settings)
     session.matching_documents(document or (), where or ())  # where none matches: one failure, not one a line
@@ -118,7 +135,7 @@ def batch(
         for number, line in enumerate(lines, 1):
             try:
                 entry = _batch_entry(line)
-                answer = session.ask(entry["question"], top_k, documents=document or (), where=where or ())
+                answer = session.ask(entry["question"], top_k, chosen, documents=document or (), where=where or ())
                 body = {"id": entry.get("id"), **render.answer_json(answer)}
             except CyberqaError as error:
                 failed += 1

@@ -36,6 +36,10 @@ WhereOption = Annotated[
         " year, publisher, language, tag, title, source; operators: = != ~ (contains), and < <= > >= for year.",
     ),
 ]
+ModeOption = Annotated[
+    str | None,
+    typer.Option("--mode", metavar="hybrid|dense|lexical", help="Ask both sides [default], or one alone."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -57,6 +61,7 @@ def open_session(settings: Settings, refresh: bool = False) -> "Session":
     from cyberqa import render
     from cyberqa.session import Session
 
+    _tell_cost(settings)
     if refresh:
         tell_unreadable(build(settings))
     try:
@@ -74,6 +79,16 @@ def open_session(settings: Settings, refresh: bool = False) -> "Session":
     if session.language_note:
         render.message(f"cyberqa: {session.language_note}", sys.stderr)
     return session
+
+
+def _tell_cost(settings: Settings) -> None:
+    """Say on a terminal why nothing happens for some seconds: only the bundled model does without torch."""
+    if sys.stderr.isatty():
+        from cyberqa import render
+        from cyberqa.embedding import needs_torch
+
+        if names := needs_torch(settings):
+            render.message(f"cyberqa: loading {' and '.join(names)} with torch, which takes seconds", sys.stderr)
 
 
 def build(settings: Settings, *, rebuild: bool = False, use_cache: bool = True) -> "BuildReport":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cyberqa.cli.common import CorpusOption, IndexOption, JsonOption, open_session, settings_of, write
+from cyberqa.cli.common import CorpusOption, IndexOption, JsonOption, ModeOption, open_session, settings_of, write
 from cyberqa.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ SPLIT_CHOICES = ("dev", "test", "all")
 
 GoldOption = Annotated[Path, typer.Option("--gold", metavar="FILE", help="The gold set.")]
 SplitOption = Annotated[str, typer.Option("--split", metavar="dev|test|all", help="Which part. Tune on dev only.")]
-ModeOption = Annotated[
-    str | None,
-    typer.Option("--mode", metavar="hybrid|dense|lexical", help="Both sides [default], or one alone as a baseline."),
-]
 
 app = typer.Typer(
     name="eval",
@@ -212,6 +208,8 @@ def _evaluate(
     configuration: JSON = {"run": run_file.name if run_file else "cyberqa", "mode": None if run_file else chosen.value}
     if not run_file:
         configuration |= {"model": recipe.encoder.model, "rules": dict(recipe.rules), "depth": DEPTH}
+        if session.reranker:
+            configuration["reranker"] = session.reranker.name
     return make_result(
         gold_file=gold_file,
         split=split,

@@ -27,6 +27,7 @@ class EncoderInfo:
 
     ``weights_sha256`` names the weights, ``graph`` the rules that turned them into something that runs,
     ``runtime`` the library that ran it: another release of it may move the last bit of a vector, no more.
+    ``query_prompt`` and ``document_prompt`` stood in front of what was encoded.
     ``languages`` are the codes that the model's card names, None where it is silent: no part of what the encoder is.
     """
 
@@ -38,6 +39,8 @@ class EncoderInfo:
     dim: int
     window_tokens: int
     runtime: str
+    query_prompt: str = ""
+    document_prompt: str = ""
     languages: tuple[str, ...] | None = field(default=None, compare=False)
 
     @property
@@ -51,6 +54,8 @@ class EncoderInfo:
             self.device,
             self.dim,
             self.window_tokens,
+            self.query_prompt,
+            self.document_prompt,
         )
 
 
@@ -76,7 +81,7 @@ class Tokens:
 
 
 class Encoder(Protocol):
-    """What the rest of the house knows of a model."""
+    """What the rest of the house knows of a model. Its prompts are its own affair: no token shows them."""
 
     @property
     def info(self) -> EncoderInfo:
@@ -95,6 +100,14 @@ class Encoder(Protocol):
             ValueError: a text exceeds the window; its end would be lost silently.
         """
 
+    def encode_query(self, question: str) -> Encoding:
+        """Return the Encoding of a question, which some models read otherwise than a text.
+
+        Raises:
+            ValueError: as for ``encode``.
+        """
+        return next(iter(self.encode([question])))
+
 
 def load_encoder(settings: Settings) -> Encoder:
     """Return the encoder that ``settings.model`` and ``settings.device`` name, ready to run.
@@ -102,13 +115,27 @@ def load_encoder(settings: Settings) -> Encoder:
     Raises:
         ModelError: the model cannot be loaded, or is not the one that is pinned.
     """
-    if settings.model == DEFAULT_MODEL and settings.device is None:
+    if _is_light(settings):
         from cyberqa.embedding.graph import GraphEncoder
 
         return GraphEncoder.load()
+    from cyberqa.embedding.loading import stay_offline
     from cyberqa.embedding.reference import SentenceTransformerEncoder
 
-    return SentenceTransformerEncoder.load(settings.model, settings.device)
+    stay_offline(settings)
+    return SentenceTransformerEncoder.load(
+        settings.model, settings.device, settings.query_prompt, settings.document_prompt
+    )
+
+
+def _is_light(settings: Settings) -> bool:
+    prompted = settings.query_prompt or settings.document_prompt
+    return settings.model == DEFAULT_MODEL and settings.device is None and not prompted
+
+
+def needs_torch(settings: Settings) -> list[str]:
+    """Return the models that are set and that torch must be imported for, by name; usually none."""
+    return [*([] if _is_light(settings) else [settings.model]), *([settings.reranker] if settings.reranker else [])]
 
 
 def tokens_of(text: str, ids: Sequence[int], spans: Sequence[tuple[int, int]]) -> Tokens:

@@ -15,6 +15,9 @@ LANGUAGES = ("en",)
 GRAPH = "graph/1"
 """Raised with any change of the exporter that may change a vector."""
 
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+"""Environment in which the libraries that load models call nobody. They have done so even for files that were there."""
+
 MANIFEST = "graph.json"
 MODEL_FILE = "model.onnx"
 WEIGHTS_FILE = "model.bin"

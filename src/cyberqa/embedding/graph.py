@@ -129,10 +129,9 @@ def export_graph(folder: Path) -> None:
     import subprocess
     import sys
 
-    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     child = subprocess.run(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", "cyberqa.embedding.export", str(folder)],
-        env={**os.environ, **offline},
+        env={**os.environ, **bundled.OFFLINE},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

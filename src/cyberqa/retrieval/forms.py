@@ -40,7 +40,7 @@ class Query:
 def encode_form(encoder: Encoder, text: str) -> Form:
     """Encode a question, cut at a word where the encoder cannot take it whole; its words all count lexically."""
     text = _within_window(encoder, text)
-    encoding = next(iter(encoder.encode([text])))
+    encoding = encoder.encode_query(text)
     tokens = encoder.tokenize(text)
     kept = tokens.is_word if tokens.is_word.any() else np.ones(len(tokens.ids), np.bool_)
     rows = encoding.tokens[kept]
