@@ -13,7 +13,8 @@ import pytest
 
 from cyberqa import ingest
 from cyberqa.cli import common
-from cyberqa.embedding import load_encoder, needs_torch
+from cyberqa.embedding import bundled, load_encoder, needs_torch
+from cyberqa.embedding.loading import stay_offline
 from cyberqa.errors import IncompatibleIndexError, ModelError
 from cyberqa.retrieval.reranking import RERANKED, load_reranker, rerank
 from cyberqa.session import Session
@@ -185,6 +186,23 @@ def test_local_models_open_no_socket_and_say_nothing(prompted, cross, settings, 
     assert (done.returncode, done.stderr) == (0, "")
     for passage in json.loads(done.stdout)["passages"]:
         assert passage["explain"]["signals"] == {"re-ranker": passage["score"]}
+
+
+def test_the_network_is_switched_off_only_where_every_model_is_a_folder(prompted, monkeypatch):
+    def switches(**models) -> dict[str, str]:
+        environment = {"TRANSFORMERS_OFFLINE": "0"}
+        monkeypatch.setattr(os, "environ", environment)
+        stay_offline(Settings(**models))
+        monkeypatch.undo()
+        return environment
+
+    off = {**bundled.OFFLINE, "TRANSFORMERS_OFFLINE": "0"}
+    assert switches(model=str(prompted)) == switches(reranker=str(prompted)) == off, "what the user has set stays"
+    assert (
+        switches(model="org/name")
+        == switches(model=str(prompted), reranker="org/name")
+        == {"TRANSFORMERS_OFFLINE": "0"}
+    )
 
 
 def test_without_a_setting_nothing_is_re_ranked():

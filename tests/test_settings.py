@@ -41,6 +41,8 @@ def test_the_file_is_found_upwards_and_its_paths_are_its_own(tmp_path):
         ('exclude = "x"\nexclude = 1', "cannot be read as TOML"),
         ("exclude = [1]", "a list of globs"),
         ("model = 3", "expected text"),
+        ('reranker = ""', "expected text"),
+        ("query_prompt = 3", "expected text"),
         ("corpus = 3", "expected a path"),
         ('corpus = "a\\u0000b"', "expected a path"),
         ('corpus = "~nosuchuser/x"', "expected"),
@@ -55,6 +57,11 @@ def test_what_is_wrong_is_named_with_what_was_expected(tmp_path, toml, message):
 def test_a_variable_that_sets_nothing_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="unknown setting 'chunk_size_char' in the environment"):
         load(tmp_path, CYBERQA_CHUNK_SIZE_CHAR="500")
+
+
+def test_an_empty_prompt_is_a_setting_and_none_at_all_is_another(tmp_path):
+    loaded = load(tmp_path, 'query_prompt = ""', CYBERQA_RERANKER="models/cross")
+    assert (loaded.query_prompt, loaded.document_prompt, loaded.reranker) == ("", None, "models/cross")
 
 
 def test_the_nearest_known_setting_is_named(tmp_path):
