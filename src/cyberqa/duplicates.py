@@ -2,10 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, replace
 
 from cyberqa.index.generation import Generation
 from cyberqa.index.words import folded_words
@@ -13,7 +10,6 @@ from cyberqa.types import Hit
 
 _COMMON = 0.8  # of the letters of both together
 _PROBE = 20  # letters on each side of a passage's middle
-_NEAR = 0.6  # cosine; the same text under another title has more
 
 _MOST_COMPARED = 50  # hits; with each other, so the cost is the square
 
@@ -34,12 +30,24 @@ def says_the_same(one: str, other: str) -> bool:
     hyphens, accents and punctuation do not matter; a single other word does: "adopted" is not "rejected", and two
     reports that answer differently are both shown. (By shared shingles, one word of a hundred makes no difference.)
     """
-    words, others = (folded_words(_NEGATION.sub(" not ", text)) for text in (one, other))
-    return _telling(words) == _telling(others) and _overlap("".join(words), "".join(others)) >= _COMMON
+    return _read(one).is_repeated_by(_read(other))
 
 
-def _telling(words: Sequence[str]) -> list[str]:
-    return [word for word in words if word in _NEGATIONS or any(ch.isnumeric() for ch in word)]
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The letters of a text, and its numbers and negations."""
+
+    letters: str
+    telling: tuple[str, ...]
+
+    def is_repeated_by(self, other: "_Said") -> bool:
+        return self.telling == other.telling and _overlap(self.letters, other.letters) >= _COMMON
+
+
+def _read(text: str) -> _Said:
+    words = folded_words(_NEGATION.sub(" not ", text))
+    telling = (word for word in words if word in _NEGATIONS or not word.isalpha())
+    return _Said("".join(words), tuple(telling))
 
 
 def _overlap(one: str, other: str) -> float:
@@ -63,31 +71,17 @@ def fold_repeats(generation: Generation, hits: Sequence[Hit], k: int) -> list[tu
 
     The best 50 are compared.
     """
-    compared = hits[:_MOST_COMPARED]
-    alike = _look_alike(generation, compared)
+    said = [_read(_text(generation, hit)) for hit in hits[:_MOST_COMPARED]]
     repeats: dict[int, list[Hit]] = {}
-    for number, hit in enumerate(compared):
-        same = (p for p in repeats if alike[p, number] and _repeats(generation, hits[p], hit))
-        if (repeated := next(same, None)) is not None:
-            repeats[repeated].append(hit)
-        else:
+    for number, own in enumerate(said):
+        repeated = next((earlier for earlier in repeats if said[earlier].is_repeated_by(own)), None)
+        if repeated is None:
             repeats[number] = []
+        else:
+            repeats[repeated].append(hits[number])
     shown = [(hits[number], found) for number, found in repeats.items()]
     shown += [(hit, []) for hit in hits[_MOST_COMPARED:]]
     return [(replace(hit, rank=rank), found) for rank, (hit, found) in enumerate(shown[:k], 1)]
-
-
-def _look_alike(generation: Generation, hits: Sequence[Hit]) -> NDArray[np.bool_]:
-    """Return which hits have near vectors, ``(hits, hits)``: a look at vectors spares reading all texts."""
-    if not hits:
-        return np.zeros((0, 0), np.bool_)
-    vectors = generation.chunk_vectors(np.array([hit.row for hit in hits]))
-    alike: NDArray[np.bool_] = vectors @ vectors.T >= _NEAR
-    return alike
-
-
-def _repeats(generation: Generation, one: Hit, other: Hit) -> bool:
-    return says_the_same(*(_text(generation, hit) for hit in (one, other)))
 
 
 def _text(generation: Generation, hit: Hit) -> str:

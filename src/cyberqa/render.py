@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cyberqa.errors import CyberqaError
-from cyberqa.types import JSON, Answer, Location, Passage
+from cyberqa.types import JSON, Answer, Location, Passage, Verdict
 
 if TYPE_CHECKING:
     from cyberqa.ingest import BuildReport
@@ -91,8 +91,18 @@ def answer_text(answer: Answer, *, explain: bool = False) -> str:
     """Return an answer for a pipe: the exact text of each passage between a citation and its answering sentence."""
     if not answer.passages:
         return "No passages.\n"
+    refused = f"{refusal(answer)}\n\n" if refusal(answer) else ""
     asked = f"asked as: {forms_text(answer)}\n\n" if explain else ""
-    return asked + "\n".join(_passage_text(passage, explain) for passage in answer.passages)
+    return refused + asked + "\n".join(_passage_text(passage, explain) for passage in answer.passages)
+
+
+def refusal(answer: Answer) -> str:
+    """Return one line: that the corpus does not answer, how sure that is, and what was missing; else nothing."""
+    if answer.verdict is not Verdict.NOT_IN_CORPUS or answer.confidence is None:
+        return ""
+    because = f": {answer.reason}" if answer.reason else ""
+    sure = f"confidence {answer.confidence:.2f}"
+    return f"The documents do not seem to answer this ({sure}){because}. What comes nearest:"
 
 
 def _passage_text(passage: Passage, explain: bool) -> str:
@@ -215,6 +225,8 @@ def print_answer(answer: Answer, stream: TextIO, *, explain: bool = False) -> No
     console = Console(file=stream, highlight=False, soft_wrap=False)
     if explain and answer.passages:
         console.print(Padding(Text(escape_unsafe(f"asked as: {forms_text(answer)}"), style="dim"), (0, 0, 1, 4)))
+    if refusal(answer):
+        console.print(Padding(Text(escape_unsafe(refusal(answer)), style="bold red"), (0, 0, 1, 0)))
     for passage in answer.passages:
         source = passage.citation
         # Text, never markup: the reports hold "[x]" marks that markup would swallow.

@@ -117,6 +117,7 @@ class Session:
         mode: Mode = Mode.HYBRID,
         *,
         context: int = 0,
+        min_confidence: float | None = None,
         documents: Sequence[str] = (),
         where: Sequence[str] = (),
     ) -> Answer:
@@ -127,6 +128,7 @@ class Session:
             k: how many passages, at most.
             mode: which sides are asked.
             context: up to how many sentences before and after each passage come with it.
+            min_confidence: from which confidence on a question counts as answered, in place of the shipped threshold.
             documents: globs of document ids, or paths into the corpus folder: documents that match one are asked.
             where: conditions that all hold of these, such as ``"year>=2015"`` (:mod:`cyberqa.filtering`).
 
@@ -154,7 +156,7 @@ class Session:
             clock.lap("re-rank")
         folded = fold_repeats(self.generation, hits, k)
         found = [gather(self.generation, hit, query) for hit, _ in folded]
-        judgement = self._judge(query, found, mode)
+        judgement = self._judge(query, found, mode, min_confidence)
         passages = make_passages(
             self.generation,
             [(each, repeats) for each, (_, repeats) in zip(found, folded, strict=True)],
@@ -170,6 +172,7 @@ class Session:
             threshold=judgement.threshold,
             calibration=judgement.calibration,
             missing=judgement.missing,
+            reason=judgement.reason,
             passages=passages,
             index=IndexInfo(
                 generation=manifest.generation,
@@ -193,13 +196,13 @@ class Session:
         passages = make_passages(self.generation, [(each, ()) for each in found], [None] * len(found))
         return list(zip(passages, [judged.signals for judged in self._judged(query, found)], strict=True))
 
-    def _judge(self, query: Query, found: Sequence[Found], mode: Mode) -> Judgement:
+    def _judge(self, query: Query, found: Sequence[Found], mode: Mode, threshold: float | None) -> Judgement:
         calibration = (
             calibration_for(self.encoder_identity, self.ranking) if mode is Mode.HYBRID and not self.reranker else None
         )
         if calibration is None:
             return Judgement.unjudged(len(found))
-        return Judgement.of(calibration, self._judged(query, found), [each.hit.score for each in found])
+        return Judgement.of(calibration, self._judged(query, found), [each.hit.score for each in found], threshold)
 
     def _judged(self, query: Query, found: Sequence[Found]) -> list[Judged]:
         question = read_query(query, self._lexicon)

@@ -247,7 +247,8 @@ class IndexInfo:
 class Answer:
     """The passages that answer a question, best first, and whether they do.
 
-    ``question_forms`` are the ways it was put to the index: as asked first, then as it was rewritten.
+    ``reason`` says in words what was found nowhere near, where the verdict is NOT_IN_CORPUS. ``question_forms`` are the
+    ways it was put to the index: as asked first, then as it was rewritten.
     """
 
     question: str
@@ -258,6 +259,7 @@ class Answer:
     missing: tuple[str, ...]
     passages: tuple[Passage, ...]
     index: IndexInfo
+    reason: str = ""
     question_forms: tuple[str, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
 

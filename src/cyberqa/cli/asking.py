@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cyberqa.retrieval import Mode
 
 EXIT_FAILED = 1
+EXIT_NOT_IN_CORPUS = 3
 
 
 def ask(
@@ -40,6 +41,16 @@ def ask(
     document: DocumentOption = None,
     where: WhereOption = None,
     as_json: JsonOption = False,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            "--min-confidence",
+            min=0,
+            max=1,
+            metavar="P",
+            help="Call a question answered from this confidence on; hides nothing.",
+        ),
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print block quotes with citations, to paste.")] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say what each score is made of, and how the question was put.")
@@ -67,7 +78,15 @@ def ask(
     chosen = _checked(mode, document, where)
     session = open_session(settings_of(context, corpus, index), refresh)
     opened_ms = (time.perf_counter() - started) * 1000
-    answer = session.ask(question, top_k, chosen, context=around, documents=document or (), where=where or ())
+    answer = session.ask(
+        question,
+        top_k,
+        chosen,
+        context=around,
+        documents=document or (),
+        where=where or (),
+        min_confidence=min_confidence,
+    )
     if as_json:
         body = render.answer_json(answer, timings=timings, explain=explain)
         if timings:
@@ -81,6 +100,10 @@ def ask(
         write(render.answer_text(answer, explain=explain))
     if timings and not as_json:
         render.message(render.timings_text({"open": opened_ms, **answer.timings_ms}), sys.stderr)
+    if markdown and render.refusal(answer):
+        render.message(f"cyberqa: {render.refusal(answer)}", sys.stderr)
+    if answer.verdict == "not_in_corpus":
+        raise typer.Exit(EXIT_NOT_IN_CORPUS)
 
 
 def _checked(mode: str | None, documents: list[str] | None, where: list[str] | None) -> "Mode":

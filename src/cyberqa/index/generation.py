@@ -378,7 +378,7 @@ class Generation:
 
 
 def _mapped(file: Path) -> Any:
-    return np.load(file, mmap_mode="r", allow_pickle=False)
+    return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))  # slices of a memmap cost ten times as much
 
 
 _ALIAS_COLUMNS = "word, meant, kind, origin, is_exact, document, start, stop, definitions, rank"

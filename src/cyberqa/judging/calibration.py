@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from cyberqa.judging.missing import missing_words
+from cyberqa.judging.missing import missing_text, missing_words
 from cyberqa.judging.signals import SIGNALS, Judged, Signals
 from cyberqa.types import JSON, Verdict
 
@@ -122,24 +122,29 @@ class Judgement:
     threshold: float | None
     calibration: str | None
     missing: tuple[str, ...]
+    reason: str
     passage_confidences: Sequence[float | None]
 
     @classmethod
     def unjudged(cls, passages: int) -> "Judgement":
         """Return what is said where no calibration is valid."""
-        return cls(Verdict.UNJUDGED, None, None, None, (), [None] * passages)
+        return cls(Verdict.UNJUDGED, None, None, None, (), "", [None] * passages)
 
     @classmethod
-    def of(cls, calibration: Calibration, judged: Sequence[Judged], scores: Sequence[float]) -> "Judgement":
-        """Judge the passages of an answer, best first; ``scores`` are theirs."""
+    def of(
+        cls, calibration: Calibration, judged: Sequence[Judged], scores: Sequence[float], threshold: float | None = None
+    ) -> "Judgement":
+        """Judge the passages of an answer, best first; ``scores`` are theirs. ``threshold`` replaces the fitted one."""
         signals = [each.signals for each in judged]
         confidence = calibration.confidence(signals)
-        answers = confidence >= calibration.threshold
+        threshold = calibration.threshold if threshold is None else threshold
+        answers = confidence >= threshold
         return cls(
             verdict=Verdict.ANSWERED if answers else Verdict.NOT_IN_CORPUS,
             confidence=confidence,
-            threshold=calibration.threshold,
+            threshold=threshold,
             calibration=calibration.name,
             missing=() if answers else missing_words(judged),
+            reason="" if answers else missing_text(judged),
             passage_confidences=calibration.passage_confidences(signals, scores),
         )
