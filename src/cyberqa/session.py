@@ -181,7 +181,7 @@ class Session:
                 chunks=manifest.chunks,
                 stale=None if self.changes is None else bool(self.changes),
             ),
-            question_forms=tuple(form.text for form in query.forms),
+            question_forms=tuple(dict.fromkeys(form.text for form in (query.asked, *query.forms))),
             timings_ms=clock.laps_ms,
         )
 
@@ -227,9 +227,9 @@ class Session:
         corrections = self.generation.corrections(without_quoted(question), self._is_word)
         mended = corrected(question, corrections)
         expansions = expand(mended, self.generation.aliases_for)
-        texts = dict.fromkeys((question, *expansions.forms))
-        forms = tuple(encode_form(self._encoder, text) for text in texts)
-        return Query(forms, tuple(corrections), expansions.terms)
+        forms = [encode_form(self._encoder, text) for text in dict.fromkeys((mended, expansions.forms[-1]))]
+        typed = encode_form(self._encoder, question) if mended != question else None
+        return Query(tuple(forms), tuple(corrections), expansions.terms, typed)
 
     def _is_word(self, word: str) -> bool:
         """Whether the model has a token for a word: no typo then, although it may stand nowhere in the corpus."""

@@ -55,7 +55,7 @@ def _place_rows(generation: Generation) -> Iterable[list[str]]:
 
 def read_query(query: Query, lexicon: Lexicon) -> Question:
     """Return what a question names and asks for; its typos are read as the word that was meant."""
-    asked = query.forms[0]
+    asked = query.asked
     pairs = [(term.word, term.text) for term in query.terms if term.kind in _FORM_KINDS]
     pairs += [(term.text, term.word) for term in query.terms if term.kind is Kind.LONG]
     meant = {correction.typed.casefold(): correction.meant for correction in reversed(query.corrections)}
@@ -66,7 +66,7 @@ def gather(generation: Generation, hit: Hit, query: Query) -> Found:
     """Return a hit with what it brings."""
     chunk = generation.chunk(hit.row)
     document = generation.document(chunk.document)
-    asked = query.forms[0]
+    asked = query.asked
     codes, _ = generation.token_codes(np.array([hit.row]))
     stored = generation.token_sentences(hit.row)
     numbers = np.where(stored == NO_SENTENCE, -1, stored.astype(np.int64))

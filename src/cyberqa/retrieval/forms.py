@@ -30,11 +30,21 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question as it is searched for: its forms, the first as asked, and what its words may also be."""
+    """A question as it is searched for: its forms, and what its words may also be.
+
+    The first form is the question with its typos mended, the second has other names and terms in it, where there are
+    any. ``typed`` is the question as it was typed, where typos were mended.
+    """
 
     forms: tuple[Form, ...]
     corrections: tuple[Correction, ...] = ()
     terms: tuple[Term, ...] = ()
+    typed: Form | None = None
+
+    @property
+    def asked(self) -> Form:
+        """The question as it was typed: what is judged, for a typo may have been none."""
+        return self.typed or self.forms[0]
 
 
 def encode_form(encoder: Encoder, text: str) -> Form:
