@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cyberqa.types import BlockKind, Chunk, Document, Span
 
-NO_SENTENCE = 65535
+NO_SENTENCE = 255  # so a chunk tells 255 sentences apart; the rest, rows of a letter or two, count as the last
 
 CountTokens = Callable[[str], int]  # not from `sentences`: a question comes through here, and needs no readers
 
@@ -64,14 +64,14 @@ def _context_text(text: str, span: Span, context: Sequence[Span]) -> str:
     return "".join(text[c.start : c.end] + "\n" for c in context if not span.start <= c.start < span.end)
 
 
-def sentences_of(chunk: Chunk, matched: Matched, starts: NDArray[np.int64]) -> NDArray[np.uint16]:
+def sentences_of(chunk: Chunk, matched: Matched, starts: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return for each character of the matched text in ``starts`` the sentence it stands in, by place in the chunk.
 
     NO_SENTENCE for what stands in front. A continuation belongs to the last sentence.
     """
     firsts = [sentence.start - chunk.span.start + matched.front for sentence in chunk.sentences]
     places = np.searchsorted(firsts, starts, "right") - 1
-    return np.where(places < 0, NO_SENTENCE, np.minimum(places, NO_SENTENCE - 1)).astype(np.uint16)
+    return np.where(places < 0, NO_SENTENCE, np.minimum(places, NO_SENTENCE - 1)).astype(np.uint8)
 
 
 _RUNNING_TEXT = (BlockKind.PARAGRAPH, BlockKind.LIST)

@@ -259,9 +259,9 @@ class Generation:
         firsts = np.cumsum([0, *map(len, found)])[:-1]
         return np.concatenate(found), firsts
 
-    def token_sentences(self, row: int) -> NDArray[np.uint16]:
+    def token_sentences(self, row: int) -> NDArray[np.uint8]:
         """Return the sentence of each token of a chunk, by place in the chunk; see matching.sentences_of."""
-        sentences: NDArray[np.uint16] = self._token_sentences[self._token_span(row)]
+        sentences: NDArray[np.uint8] = self._token_sentences[self._token_span(row)]
         return sentences
 
     def _token_span(self, row: int) -> slice:

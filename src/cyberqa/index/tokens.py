@@ -24,7 +24,7 @@ class ChunkTokens:
 
     codes: Codes
     ids: NDArray[np.int64]
-    sentences: NDArray[np.uint16]
+    sentences: NDArray[np.uint8]
 
 
 class TokenTable:
@@ -32,7 +32,7 @@ class TokenTable:
 
     def __init__(self) -> None:
         self._codes: list[Codes] = []
-        self._sentences: list[NDArray[np.uint16]] = []
+        self._sentences: list[NDArray[np.uint8]] = []
         self._pieces = np.zeros(0, np.uint32)
         self._rows: list[tuple[int, int, int, int, int]] = []
         self._tokens = 0
@@ -55,11 +55,12 @@ class TokenTable:
             self._pieces = np.concatenate([self._pieces, np.zeros(ids[-1] + 1 - len(self._pieces), np.uint32)])
         self._pieces[ids] += 1
 
-    def arrays(self) -> tuple[Rows, Codes, NDArray[np.uint16], NDArray[np.uint32]]:
+    def arrays(self) -> tuple[Rows, Codes, NDArray[np.uint8], NDArray[np.unsignedinteger]]:
         """Return rows, codes, sentences and, by piece id, in how many chunks a word piece stands."""
         codes = np.concatenate(self._codes) if self._codes else np.zeros((0, 1), np.uint8)
-        sentences = np.concatenate(self._sentences) if self._sentences else np.zeros(0, np.uint16)
-        return np.array(self._rows, ROW), codes, sentences, self._pieces
+        sentences = np.concatenate(self._sentences) if self._sentences else np.zeros(0, np.uint8)
+        pieces = self._pieces.astype(np.min_scalar_type(int(self._pieces.max(initial=0))))
+        return np.array(self._rows, ROW), codes, sentences, pieces
 
 
 def _shifted(place: int, base: int) -> int:
