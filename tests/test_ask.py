@@ -6,15 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 
 import cyberqa
 from conftest import CORPUS, QUESTION, ROOT, FakeEncoder
 from cyberqa import ingest, render
 from cyberqa.errors import UsageError
+from cyberqa.judging.calibration import Calibration, calibration_for
 from cyberqa.location import Locator
+from cyberqa.retrieval import Mode
 from cyberqa.session import Session
-from cyberqa.types import Answer, Span
+from cyberqa.types import Answer, Span, Verdict
 
 QUESTIONS = (
     QUESTION,
@@ -87,15 +90,48 @@ def test_no_passage_comes_twice_and_no_contents_page_comes_at_all(session):
     assert not any(p.text.count(".....") > 1 for p in passages)
 
 
-def test_nothing_is_judged_before_it_is_calibrated(session):
-    answer = session.ask(QUESTION)
-    assert (answer.verdict.value, answer.confidence, answer.threshold, answer.calibration) == (
-        "unjudged",
-        None,
-        None,
-        None,
-    )
-    assert all(passage.confidence is None for passage in answer.passages)
+def test_the_question_of_the_readme_is_answered_says_the_shipped_calibration(session):
+    answer, shipped = session.ask(QUESTION), shipped_for(session)
+    assert (answer.verdict, answer.missing, answer.reason) == (Verdict.ANSWERED, (), "")
+    assert (answer.calibration, answer.threshold) == (shipped.name, shipped.threshold)
+    assert shipped.threshold <= answer.confidence < 1
+    confidences = [passage.confidence for passage in answer.passages]
+    assert max(confidences) == confidences[0] > 0.5
+    assert min(confidences) > 0
+
+
+def test_a_country_that_no_report_is_about_is_not_in_the_corpus_and_is_what_is_missing(session):
+    answer = session.ask("who supported the creation of the national CERT of Iceland")
+    shipped = shipped_for(session)
+    assert answer.verdict is Verdict.NOT_IN_CORPUS
+    assert 0 <= answer.confidence < answer.threshold == shipped.threshold
+    assert answer.missing == ("Iceland",)
+    assert answer.reason.startswith("nothing mentions 'Iceland'")
+    assert len(answer.passages) == 5, "a verdict hides nothing"
+
+
+def shipped_for(session) -> Calibration:
+    shipped = calibration_for(session.encoder_identity, session.ranking)
+    assert shipped is not None, "fit it anew for this encoder and ranking: python evals/calibrate.py"
+    return shipped
+
+
+def test_nothing_is_judged_that_no_calibration_is_valid_for(session, indexed):
+    reranked = Session(session.generation, session._encoder, [], reranker=Longest())
+    answers = [session.ask(QUESTION, mode=mode, min_confidence=0.1) for mode in (Mode.DENSE, Mode.LEXICAL)]
+    answers += [reranked.ask(QUESTION), Session.open(indexed, FakeEncoder()).ask("alpha team")]
+    for answer in answers:
+        assert answer.passages
+        assert (answer.verdict, answer.missing, answer.reason) == (Verdict.UNJUDGED, (), "")
+        assert (answer.confidence, answer.threshold, answer.calibration) == (None, None, None)
+        assert {passage.confidence for passage in answer.passages} == {None}
+
+
+class Longest:
+    name = "longest"
+
+    def score(self, question, texts):
+        return np.array([len(text) for text in texts], np.float32)
 
 
 def test_the_same_question_gives_the_same_bytes_in_another_session_and_index(real_settings, session, warm_index):
@@ -117,7 +153,8 @@ def test_json_keeps_to_the_schema(session, question):
 def test_json_has_the_keys_of_the_contract_in_their_order(session):
     body = render.answer_json(session.ask(QUESTION))
     assert list(body) == [
-        "schema", "question", "verdict", "confidence", "threshold", "calibration", "missing", "passages", "index",
+        "schema", "question", "verdict", "confidence", "threshold", "calibration", "missing", "reason", "passages",
+        "index",
     ]  # fmt: skip
     assert list(body["passages"][0]) == [
         "rank", "score", "confidence", "text", "location", "highlight", "continuation", "citation", "notes", "also_in",

@@ -89,10 +89,34 @@ def test_no_question_is_wrong_usage(real):
     "question", ["--help me", "-k", "$(echo x) `date` \"quoted\" 'single' \\n", "[bold]x[/bold]", "é\udcff"]
 )
 def test_odd_questions_are_asked_as_they_are(real, capsys, question):
-    assert run_cli("ask", "--json", *real, "--", question) == 0
-    assert json.loads(capsys.readouterr().out)["question"].encode("utf-8", "replace") == question.encode(
-        "utf-8", "replace"
-    )
+    code = run_cli("ask", "--json", *real, "--", question)
+    body = json.loads(capsys.readouterr().out)
+    assert body["question"].encode("utf-8", "replace") == question.encode("utf-8", "replace")
+    assert code == {"answered": 0, "not_in_corpus": 3}[body["verdict"]]
+
+
+def test_what_the_documents_do_not_answer_is_said_above_what_comes_nearest_and_ends_with_3(real, capsys):
+    unanswered = "who supported the creation of the national CERT of Iceland"
+    assert run_cli("ask", unanswered, *real) == 3
+    out, err = capsys.readouterr()
+    assert out.startswith("The documents do not seem to answer this (confidence 0.")
+    assert "nothing mentions 'Iceland'" in out.splitlines()[0]
+    assert out.splitlines()[0].endswith("What comes nearest:")
+    assert out.splitlines()[2].startswith("1. ")
+    assert err == ""
+    assert run_cli("ask", unanswered, "--markdown", *real) == 3
+    quoted, said = capsys.readouterr()
+    assert quoted.startswith("> ")
+    assert said == f"cyberqa: {out.splitlines()[0]}\n"
+
+
+@pytest.mark.parametrize(("least", "code", "verdict"), [("0", 0, "answered"), ("1", 3, "not_in_corpus")])
+def test_another_confidence_may_be_asked_for_and_hides_nothing(real, capsys, least, code, verdict):
+    plain = run_cli("ask", QUESTION, "--json", *real), json.loads(capsys.readouterr().out)
+    assert run_cli("ask", QUESTION, "--json", "--min-confidence", least, *real) == code
+    body = json.loads(capsys.readouterr().out)
+    assert (plain[0], body["verdict"], body["threshold"]) == (0, verdict, float(least))
+    assert (body["confidence"], body["passages"]) == (plain[1]["confidence"], plain[1]["passages"])
 
 
 def test_markdown_quotes_each_passage_and_cites_it(real, capsys):
@@ -119,9 +143,10 @@ def test_a_stale_index_answers_and_says_so_in_one_line(here, capsys):
     run_cli("index")
     (here / "corpus" / "new.txt").write_text("Vlora harbour\n\nThe harbour of Vlora was closed in March.\n", "utf-8")
     capsys.readouterr()
-    assert run_cli("ask", "harbour of Vlora", "--json") == 0
+    assert run_cli("ask", "harbour of Vlora", "--json") == 3
     out, err = capsys.readouterr()
     assert json.loads(out)["index"]["stale"] is True
+    assert json.loads(out)["missing"] == ["harbour", "Vlora"]
     assert err.count("\n") == 1
     assert "stale (new.txt)" in err
     assert run_cli("ask", "harbour of Vlora", "--json", "--refresh") == 0
@@ -473,9 +498,14 @@ def on_a_terminal(*arguments: str, columns: int = 80) -> str:
     return shown.decode("utf-8")
 
 
-def test_a_terminal_shows_the_passage_wrapped_with_its_answer_emphasised(real):
+def test_a_terminal_shows_the_passage_wrapped_with_its_answer_emphasised(real, session):
     shown = on_a_terminal("ask", QUESTION, "-k", "1", *real)
-    assert "\x1b[1;33mALCIRT, placed under the Prime" in shown
+    emphasised = [part.split("\x1b[0m")[0] for part in shown.split("\x1b[1;33m")[1:]]
+    first = session.ask(QUESTION).passages[0]
+    answer = f"{first.highlight.text} {first.continuation.text}"
+    assert "ALCIRT, placed under the Prime Minister's authority, was created in 2011" in answer
+    assert " ".join(emphasised).split() == answer.split()
+    assert len(first.highlight.text) < len(first.text)
     assert max(len(line) for line in shown.replace("\x1b[1;33m", "").replace("\x1b[0m", "").split("\r\n")) <= 100
 
 

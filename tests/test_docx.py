@@ -362,6 +362,9 @@ def renamed(old: bytes, new: bytes) -> bytes:
     ("data", "reason"),
     [
         (in_body(b"<w:document"), "damaged"),
+        (in_body(b"<document><body/></document>"), "no document with a body"),
+        (in_body(f"<w:body {W}/>".encode()), "no document with a body"),
+        (in_body(f"<w:document {W}/>".encode()), "no document with a body"),
         (packed(docx.Document())[:3000], "damaged"),
         (repacked(lambda name, data: b"" if name == "word/styles.xml" else data), "damaged"),
         (renamed(WORD, b"x"), "something else"),

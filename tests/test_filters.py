@@ -9,6 +9,7 @@ from conftest import CORPUS, QUESTION, run_cli, working_folder
 from cyberqa.errors import CorpusError, UsageError
 from cyberqa.filtering import Condition, matching_documents, parse_filter
 from cyberqa.retrieval import Mode, retrieve
+from cyberqa.retrieval.forms import Query, encode_form
 from cyberqa.types import Metadata
 
 KNOWN = {
@@ -115,31 +116,35 @@ TWO = ["albania-*"]
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("question", [QUESTION, "international partners", "⁴⁷"])
 def test_a_filter_gives_what_brute_force_gives_over_the_allowed_chunks(session, question, mode):
+    """Of all signals only BM25 knows of the other chunks: it is divided by the best of those that may be found."""
     generation = session.generation
-    vector = next(session._encoder.encode([question])).vector
+    query = Query((encode_form(session._encoder, question),))
     allowed = generation.chunks_of(session.matching_documents(TWO))
     rows = np.flatnonzero(allowed)
     assert {generation.chunk(int(row)).document for row in rows} == set(session.matching_documents(TWO))
-    cosine = generation.chunk_vectors(rows) @ vector
-    bm25 = generation.lexical_scores(question)[rows]
-    relative = bm25 / (bm25.max() or 1.0)
-    scores = {Mode.DENSE: cosine, Mode.LEXICAL: relative, Mode.HYBRID: cosine + 0.4 * relative}[mode]
-    expected = sorted(((-float(s), int(r)) for s, r in zip(scores, rows, strict=True) if mode is not Mode.LEXICAL or s))
-    hits = retrieve(generation, question, vector, 300, mode, allowed)
-    assert [hit.score for hit in hits] == pytest.approx([-s for s, _ in expected], abs=2e-6)
-    assert {hit.row for hit in hits} == {row for _, row in expected}
+    weight = {Mode.DENSE: 0.0, Mode.LEXICAL: 1.0, Mode.HYBRID: 0.02}[mode]
+    bm25 = generation.lexical_scores(question)
+    words = weight * bm25 / (bm25[rows].max() or 1.0)
+    everywhere = retrieve(generation, query, generation.manifest.chunks, mode)
+    assert mode is Mode.LEXICAL or len(everywhere) == generation.manifest.chunks
+    others = {hit.row: hit.score - hit.signals.get("words", 0.0) for hit in everywhere if allowed[hit.row]}
+    expected = {row: score + words[row] for row, score in others.items()}
+    hits = retrieve(generation, query, 300, mode, allowed)
+    assert {hit.row: hit.score for hit in hits} == pytest.approx(expected, abs=3e-6)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
 
 def test_the_nearest_among_the_allowed_are_found_however_far_they_are(session):
     """With more chunks than candidates: taking the nearest of all and dropping the rest would lose them."""
     generation = session.generation
-    vector = next(session._encoder.encode([QUESTION])).vector
-    far = generation.nearest_rows(vector, generation.manifest.chunks)[-7:]
+    form = encode_form(session._encoder, QUESTION)
+    far = generation.nearest_rows(form.vector, generation.manifest.chunks)[-7:]
     allowed = np.zeros(generation.manifest.chunks, np.bool_)
     allowed[far] = True
-    assert list(generation.nearest_rows(vector, 5, allowed)) == list(far[:5])
-    assert list(generation.nearest_rows(vector, 200, allowed)) == list(far)
-    assert {hit.row for hit in retrieve(generation, QUESTION, vector, 5, Mode.DENSE, allowed)} == set(far[:5])
+    assert list(generation.nearest_rows(form.vector, 5, allowed)) == list(far[:5])
+    assert list(generation.nearest_rows(form.vector, 200, allowed)) == list(far)
+    assert {hit.row for hit in retrieve(generation, Query((form,)), 7, Mode.DENSE, allowed)} == set(far)
+    assert {hit.row for hit in retrieve(generation, Query((form,)), 5, Mode.DENSE, allowed)} < set(far)
 
 
 def test_an_allowed_everything_changes_nothing(session):
@@ -156,7 +161,7 @@ def real(real_index) -> list[str]:
 
 
 def asked(capsys, *arguments) -> set[str]:
-    assert run_cli("ask", QUESTION, "--json", "-k", "9", *arguments) == 0
+    assert run_cli("ask", QUESTION, "--json", "-k", "9", "--min-confidence", "0", *arguments) == 0
     return {p["citation"]["document"] for p in json.loads(capsys.readouterr().out)["passages"]}
 
 

@@ -215,7 +215,7 @@ def test_another_format_is_refused_in_words_and_mended_by_index(settings):
     manifest = generation_folder(settings.index, current_generation(settings.index)) / MANIFEST_FILE
     body = json.loads(manifest.read_text("utf-8"))
     manifest.write_text(json.dumps({**body, "format": 99}), "utf-8")
-    with pytest.raises(IncompatibleIndexError, match="format 99, expected format 3"):
+    with pytest.raises(IncompatibleIndexError, match="format 99, expected format 4"):
         Generation.open_current(settings.index)
     build(settings)
     assert Generation.open_current(settings.index).manifest.chunks == 2

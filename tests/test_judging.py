@@ -477,6 +477,7 @@ def test_the_order_of_documents_makes_no_difference():
 def test_a_generation_tells_how_words_are_written_and_how_many_chunks_hold_them(settings):
     settings.corpus.mkdir(exist_ok=True)
     (settings.corpus / "a.txt").write_text("The team of the OSCE met in spring.\n", "utf-8")
+    (settings.corpus / "sources.toml").write_text('["a.txt"]\nlanguage = "en"\n', "utf-8")  # too short to tell
     ingest.build_index(settings, encoder=FakeEncoder())
     generation = Generation.open_current(settings.index)
     assert generation.capitals("osce") == Capitals(1.0, True)

@@ -91,7 +91,7 @@ def test_a_person_reads_each_signal_and_its_share_largest_first(session, real, c
     assert "-0.000" not in line
     assert run_cli("ask", QUESTION, "-k", "1", "--explain", *real) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"asked as: {QUESTION}\n\n1. ")
+    assert out.startswith(f"asked as: {QUESTION} · who supported ALCIRT's establishment\n\n1. ")
     assert out.endswith(f"   score: {line}\n")
 
 
@@ -183,15 +183,15 @@ TABLE = "| port | ships |\n|---|---|\n| Vlora | 9 |"
 def test_context_does_not_pass_over_a_table_or_into_a_section_of_the_same_name(settings):
     (settings.corpus / "table.md").write_text(f"# Survey\n\n{STEPS}\n\n{TABLE}\n\nThen it rained.\n", "utf-8")
     (settings.corpus / "twice.md").write_text(
-        f"# Survey\n\n## Notes\n\n{STEPS}\n\n## Harbour\n\nIt was shut.\n\n## Notes\n\nThen it rained.\n", "utf-8"
+        f"# Survey\n\n## Notes\n\n{STEPS}\n\n## Harbour\n\nIt was shut.\n\n## Notes\n\nThen it snowed.\n", "utf-8"
     )
     ingest.build_index(settings, encoder=FakeEncoder())
     with Session(_generation(settings), FakeEncoder(), []) as session:
-        passages = session.ask("then it rained", k=40, context=2).passages
-    rained = [p for p in passages if p.text == "Then it rained."]
-    assert {p.citation.document for p in rained} == {"table.md", "twice.md"}
-    assert [(p.context.before, p.context.after) for p in rained] == [(None, None)] * 2
-    assert all(not p.context.after or "rained" not in p.context.after.text for p in passages)
+        passages = session.ask("then it rained or snowed", k=40, context=2).passages
+    fell = [p for p in passages if p.text in ("Then it rained.", "Then it snowed.")]
+    assert {p.citation.document for p in fell} == {"table.md", "twice.md"}
+    assert [(p.context.before, p.context.after) for p in fell] == [(None, None)] * 2
+    assert all(not p.context.after or "Then it" not in p.context.after.text for p in passages)
 
 
 def test_a_terminal_shows_context_and_signals_dim(real):

@@ -8,6 +8,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 from cyberqa.documents.joining import find_continuations, plain_marks
@@ -220,8 +221,7 @@ _COST_BEFORE_LIST = 0.5
 
 def _pack(units: Sequence[_Unit], size_chars: int, room: int) -> list[list[_Unit]]:
     """Divide units into chunks at the least total cost (dynamic programming over the last cut)."""
-    # A table of one-character rows has a hundred thousand units, and each some hundred places to cut before it.
-    cost_of_length = [_length_cost(length, size_chars) for length in range(MAX_JOINED_CHARS + 1)]
+    cost_of_length = _length_costs(size_chars)
     starts = [unit.span.start for unit in units]
     best = [0.0] + [math.inf] * len(units)
     cut_before = [0] * (len(units) + 1)
@@ -244,6 +244,16 @@ def _pack(units: Sequence[_Unit], size_chars: int, room: int) -> list[list[_Unit
         groups.append(list(units[cut_before[stop] : stop]))
         stop = cut_before[stop]
     return groups[::-1]
+
+
+@lru_cache(1)
+def _length_costs(size_chars: int) -> list[float]:
+    """Return the cost of a chunk by its length.
+
+    A table of one-character rows has a hundred thousand units, and each some hundred places to cut before it; a report
+    has a thousand sections, and each is packed by itself.
+    """
+    return [_length_cost(length, size_chars) for length in range(MAX_JOINED_CHARS + 1)]
 
 
 def _length_cost(length: int, size_chars: int) -> float:

@@ -29,6 +29,7 @@ from cyberqa.types import Answer, IndexInfo, Passage
 
 DEFAULT_TOP_K = 5
 _SPARE = 20  # hits beyond those asked for, that repeats make room for or are found among
+_JUDGED = 3  # passages that the verdict and what is missing rest on
 _FILTERS_KEPT = 8
 
 
@@ -154,15 +155,12 @@ class Session:
         if self.reranker:
             hits = rerank(self.generation, self._encoder, self.reranker, question, hits)
             clock.lap("re-rank")
-        folded = fold_repeats(self.generation, hits, k)
+        # The verdict looks at some passages more than may be shown: it must not hang on how many were asked for.
+        folded = fold_repeats(self.generation, hits, max(k, _JUDGED))
         found = [gather(self.generation, hit, query) for hit, _ in folded]
         judgement = self._judge(query, found, mode, min_confidence)
-        passages = make_passages(
-            self.generation,
-            [(each, repeats) for each, (_, repeats) in zip(found, folded, strict=True)],
-            judgement.passage_confidences,
-            context,
-        )
+        shown = [(each, repeats) for each, (_, repeats) in zip(found, folded, strict=True)][:k]
+        passages = make_passages(self.generation, shown, judgement.passage_confidences[:k], context)
         clock.lap("answer")
         manifest = self.generation.manifest
         return Answer(

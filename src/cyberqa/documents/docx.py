@@ -56,8 +56,9 @@ def read_docx(data: bytes) -> Reading:
     """
     _check_size(data)
     document = _open(data)
+    content = _content(document)
     body = _Body(document)
-    text, blocks, repairs = compose(body.parts(document.element.body))
+    text, blocks, repairs = compose(body.parts(content))
     warnings = ("it embeds other files, whose text is not read",) if body.embeds_files else ()
     title, language = _metadata(document)
     metadata = Metadata(title=title or body.title, language=language)
@@ -93,6 +94,14 @@ def _open(data: bytes) -> "WordDocument":
         if _is_strict(data):
             raise DocumentError("it is saved as 'Strict Open XML'; save it as a Word document (.docx)") from error
         raise DocumentError(f"the Word document is damaged and cannot be opened ({error})") from error
+
+
+def _content(document: "WordDocument") -> "_Element":
+    """Return the body; python-docx opens any XML as a document, and asks what it is only when it is used."""
+    body = document.element.find(f"{W}body") if document.element.tag == f"{W}document" else None
+    if body is None:
+        raise DocumentError("the Word document is damaged: its main part is no document with a body")
+    return body
 
 
 def _type_in(error: ValueError) -> str:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import faiss
@@ -39,8 +39,18 @@ from cyberqa.types import BlockKind, Chunk, Document, Footnote, Matrix, Metadata
 Mask = NDArray[np.bool_]
 """``(chunks,)`` bool."""
 
+Number = TypeVar("Number", bound=np.generic)
+
 _WORDS_KEPT = 4096  # of which a session remembers how they are written
 _DOCUMENTS_KEPT = 32  # canonical texts held in memory while a session lasts
+
+
+def distinct(values: NDArray[Number]) -> NDArray[Number]:
+    """Return the values sorted, each once: ``np.unique``, which imports all of numpy.ma to ask what they are."""
+    ordered = np.sort(values)
+    is_new = np.ones(len(ordered), np.bool_)
+    is_new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[is_new]
 
 
 class Generation:
@@ -148,7 +158,7 @@ class Generation:
         rows: NDArray[np.uint32] | None = None
         for word in dict.fromkeys(spelled_words(text)):
             slices = [self._postings_of(term)["row"] for term in self._terms_of(word)]
-            holding = np.unique(np.concatenate(slices))
+            holding = distinct(np.concatenate(slices))
             rows = holding if rows is None else np.intersect1d(rows, holding, assume_unique=True)
         return np.empty(0, np.uint32) if rows is None else rows
 

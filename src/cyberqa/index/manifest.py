@@ -11,7 +11,7 @@ from cyberqa.embedding import EncoderInfo
 from cyberqa.errors import IncompatibleIndexError, NoIndexError, SearchIndexError
 from cyberqa.types import JSON
 
-FORMAT = 3
+FORMAT = 4
 
 CURRENT_FILE = "current"
 GENERATIONS_FOLDER = "generations"

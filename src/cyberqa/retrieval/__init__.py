@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyberqa.errors import UsageError
-from cyberqa.index.generation import Generation, Mask
+from cyberqa.index.generation import Generation, Mask, distinct
 from cyberqa.index.phrases import phrase_matches, quoted_phrases
 from cyberqa.retrieval.forms import Form, Query
 from cyberqa.retrieval.late import late_interaction
@@ -125,7 +125,7 @@ def _candidates(
     proposed = [generation.nearest_rows(form.vector, candidates, allowed) for form in forms]
     if mode is Mode.HYBRID:
         proposed.append(_best_rows(bm25, candidates))
-    rows = np.unique(np.concatenate(proposed)).astype(np.int64)
+    rows = distinct(np.concatenate(proposed)).astype(np.int64)
     worth = _cosines(generation, forms, rows) + (_PROPOSED_BY_WORDS * bm25[rows] if mode is Mode.HYBRID else 0.0)
     return np.sort(rows[np.argsort(-worth, kind="stable")[:candidates]])
 

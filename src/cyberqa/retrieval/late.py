@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyberqa.embedding.token_codec import cosines
-from cyberqa.index.generation import Generation
+from cyberqa.index.generation import Generation, distinct
 from cyberqa.retrieval.forms import Form
 from cyberqa.types import Matrix
 
@@ -31,7 +31,7 @@ def token_weights(generation: Generation, form: Form) -> NDArray[np.float32]:
 def late_interaction(generation: Generation, form: Form, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the score of each of ``rows`` (ascending), ``(len(rows),)``, from -1 to 1."""
     beside = generation.rows[rows]
-    needed = np.unique(np.concatenate([rows, beside["before"], beside["refers"]]))
+    needed = distinct(np.concatenate([rows, beside["before"], beside["refers"]]))
     needed = needed[needed >= 0]
     best = _best_cosines(generation, form, needed)
     total = best[:, np.searchsorted(needed, rows)]
