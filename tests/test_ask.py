@@ -258,3 +258,11 @@ def test_build_and_open_by_the_door(warm_index):
     assert (report.documents, report.embedded) == (5, 0)
     with cyberqa.open(warm_index, corpus=CORPUS) as opened:
         assert "USAID" in opened.ask(QUESTION).passages[0].text
+
+
+@pytest.mark.parametrize("question", ["kako da napravim burek", "é?", "⁴⁷", "who is it"])
+def test_a_question_of_words_that_the_corpus_does_not_know_is_refused(session, question):
+    answer = session.ask(question)
+    assert (answer.verdict.value, answer.confidence) == ("not_in_corpus", 0.0)
+    assert all(passage.confidence == 0 for passage in answer.passages)
+    assert answer.reason

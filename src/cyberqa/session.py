@@ -18,6 +18,7 @@ from cyberqa.index.state import changed_files
 from cyberqa.index.typos import corrected
 from cyberqa.judging.calibration import Judgement, calibration_for
 from cyberqa.judging.gathering import Found, gather, read_lexicon, read_query
+from cyberqa.judging.questions import known_share
 from cyberqa.judging.signals import Judged, Signals, judge
 from cyberqa.judging.words import Lexicon
 from cyberqa.names.expanding import expand
@@ -195,12 +196,13 @@ class Session:
         return list(zip(passages, [judged.signals for judged in self._judged(query, found)], strict=True))
 
     def _judge(self, query: Query, found: Sequence[Found], mode: Mode, threshold: float | None) -> Judgement:
-        calibration = (
-            calibration_for(self.encoder_identity, self.ranking) if mode is Mode.HYBRID and not self.reranker else None
-        )
+        is_calibrated = mode is Mode.HYBRID and not self.reranker
+        calibration = calibration_for(self.encoder_identity, self.ranking) if is_calibrated else None
         if calibration is None:
             return Judgement.unjudged(len(found))
-        return Judgement.of(calibration, self._judged(query, found), [each.hit.score for each in found], threshold)
+        known = known_share(read_query(query, self._lexicon), self._lexicon)
+        scores = [each.hit.score for each in found]
+        return Judgement.of(calibration, self._judged(query, found), scores, known, threshold)
 
     def _judged(self, query: Query, found: Sequence[Found]) -> list[Judged]:
         question = read_query(query, self._lexicon)

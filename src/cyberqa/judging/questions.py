@@ -22,6 +22,16 @@ class Question:
     short_forms: tuple[tuple[str, frozenset[str]], ...] = ()
 
 
+def known_share(question: Question, lexicon: Lexicon) -> float:
+    """Return the share of a question's words that stand anywhere in the corpus, in whatever form; 0 where it has none.
+
+    Words of one letter are not counted.
+    """
+    words = [word for word in question.words if len(word.text) > 1]
+    known = sum(any(lexicon.frequency(stem) for way in word.ways for stem in way) for word in words)
+    return known / len(words) if words else 0.0
+
+
 def read_question(
     text: str,
     offsets: Sequence[tuple[int, int]],
