@@ -153,8 +153,8 @@ def test_json_keeps_to_the_schema(session, question):
 def test_json_has_the_keys_of_the_contract_in_their_order(session):
     body = render.answer_json(session.ask(QUESTION))
     assert list(body) == [
-        "schema", "question", "verdict", "confidence", "threshold", "calibration", "missing", "reason", "passages",
-        "index",
+        "schema", "question", "verdict", "confidence", "threshold", "calibration", "missing", "passages", "index",
+        "reason",
     ]  # fmt: skip
     assert list(body["passages"][0]) == [
         "rank", "score", "confidence", "text", "location", "highlight", "continuation", "citation", "notes", "also_in",
