@@ -326,7 +326,8 @@ HOSTILE = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(SIGNS), max_s
 @given(question=HOSTILE)
 def test_no_question_does_harm(corpus_settings_once, question):
     if question.strip():
-        corpus_settings_once.ask(question)
+        answer = corpus_settings_once.ask(question)
+        assert answer.question == question.encode("utf-8", "replace").decode()
 
 
 @pytest.fixture(scope="module")

@@ -141,23 +141,32 @@ def watched_files(settings: Settings) -> dict[str, Path]:
     return list_files(settings) | {name: path for name, path in about.items() if path.is_file()}
 
 
+def read_toml(file: Path, corpus: Path) -> dict[str, Any]:
+    """Return a TOML file that is about the corpus; empty where there is none.
+
+    Raises:
+        CorpusError: it is a link that leads out of the corpus, or no TOML.
+    """
+    import tomllib  # not needed to answer a question
+
+    if not file.is_file():
+        return {}
+    if leads_outside(file, corpus):
+        raise CorpusError(f"{file} is a link to a place outside the corpus", hint="copy the file instead")
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CorpusError(f"{file} cannot be read as TOML: {error}", hint=f"mend or remove {file}") from error
+
+
 def read_sources(corpus: Path) -> dict[str, Metadata]:
     """Return document id -> metadata from ``sources.toml``; empty where there is no such file.
 
     Raises:
         CorpusError: not TOML, an unknown key, a value of the wrong type, or a link out of the corpus.
     """
-    import tomllib  # not needed to answer a question
-
     file = corpus / SOURCES_FILE
-    if not file.is_file():
-        return {}
-    if leads_outside(file, corpus):
-        raise CorpusError(f"{file} is a link to a place outside the corpus", hint="copy the file instead")
-    try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CorpusError(f"{file} cannot be read as TOML: {error}", hint=f"mend or remove {file}") from error
+    tables = read_toml(file, corpus)
     return {id_: _metadata(id_, table, file) for id_, table in tables.items()}
 
 

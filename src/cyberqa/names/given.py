@@ -1,11 +1,10 @@
 """The user's ``aliases.toml`` beside ``sources.toml``: groups of names that are equals."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cyberqa.corpus import ALIASES_FILE, leads_outside
+from cyberqa.corpus import ALIASES_FILE, read_toml
 from cyberqa.errors import CorpusError
 from cyberqa.names.words import LONGEST_KEY_WORDS, split_words
 
@@ -22,14 +21,7 @@ def read_aliases(corpus: Path) -> Groups:
         CorpusError: not TOML, a group that is no list of names, an empty or endless name, or a link out of the corpus.
     """
     file = corpus / ALIASES_FILE
-    if not file.is_file():
-        return {}
-    if leads_outside(file, corpus):
-        raise CorpusError(f"{file} is a link to a place outside the corpus", hint="copy the file instead")
-    try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CorpusError(f"{file} cannot be read as TOML: {error}", hint=f"mend or remove {file}") from error
+    tables = read_toml(file, corpus)
     return {name: _others(name, others, file) for name, others in tables.items()}
 
 
