@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from cyberqa.judging.coverage import cover, stands_in
 from cyberqa.judging.highlighting import MAX_CHARS, choose_window, sentence_maxima
 from cyberqa.judging.kinds import AskedKind, asked_kind, holds_kind
 from cyberqa.judging.missing import missing_text, missing_words
-from cyberqa.judging.questions import Question, read_question
+from cyberqa.judging.questions import Question, known_share, read_question
 from cyberqa.judging.signals import SIGNALS, Evidence, Judged, Signals, judge, share_apart
 from cyberqa.judging.words import Lexicon, Word, WordKind, is_place, places_in, places_of, read_words
 from cyberqa.types import Span
@@ -45,7 +46,12 @@ FREQUENCIES = {
     "enforc": 5,
 }
 LEXICON = Lexicon(
-    index_terms, lambda stem: FREQUENCIES.get(stem, 0), 100, lambda w: CAPITALS.get(w, NO_CAPITALS), PLACES
+    stems=index_terms,
+    frequency=lambda stem: FREQUENCIES.get(stem, 0),
+    begins=lambda beginning: any(word.startswith(beginning) for word in FREQUENCIES),
+    chunks=100,
+    capitals=lambda word: CAPITALS.get(word, NO_CAPITALS),
+    places=PLACES,
 )
 
 
@@ -184,7 +190,7 @@ def test_us_is_a_place_and_us_in_small_letters_is_not():
 
 
 def test_a_common_word_of_the_corpus_is_no_place():
-    lexicon = Lexicon(index_terms, LEXICON.frequency, 100, LEXICON.capitals, {"polish": ("poland",)})
+    lexicon = replace(LEXICON, places={"polish": ("poland",)})
     assert not is_place("polish", lexicon)  # the corpus has it, in small letters
     assert is_place("Polish", lexicon)
     assert is_place("malta", LEXICON)  # the corpus has it not at all
@@ -484,3 +490,18 @@ def test_a_generation_tells_how_words_are_written_and_how_many_chunks_hold_them(
     assert generation.capitals("team") == NO_CAPITALS
     assert (generation.document_frequency("osc"), generation.document_frequency("nowhere")) == (1, 0)
     generation.close()
+
+
+@pytest.mark.parametrize(
+    ("question", "share"),
+    [
+        ("agencies of Albania", 1),  # each in some form
+        ("enforcave", 1),  # no stemmer knows the language, but "enforc" begins like it
+        ("kako da napravim burek", 0),
+        ("Albania napravim", 0.5),
+        ("lawyjave", 0),  # "lawyj": three letters the same are chance
+        ("e i", 0),
+    ],
+)
+def test_the_share_of_a_questions_words_that_the_corpus_knows(question, share):
+    assert known_share(read(question), LEXICON) == share

@@ -153,6 +153,12 @@ class Generation:
             for correction in self._meant_by(word, is_first=word == words[0])
         ]
 
+    def has_word_like(self, beginning: str) -> bool:
+        """Whether a word begins with ``beginning``, which is folded as words are."""
+        upto = beginning[:-1] + chr(ord(beginning[-1]) + 1)
+        row = self._database.execute("SELECT 1 FROM words WHERE word >= ? AND word < ? LIMIT 1", (beginning, upto))
+        return row.fetchone() is not None
+
     def rows_with_all(self, text: str) -> NDArray[np.uint32]:
         """Return the rows of the chunks that hold every word of ``text`` in some form, sorted."""
         rows: NDArray[np.uint32] | None = None

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from cyberqa.judging.kinds import AskedKind, asked_kind
 from cyberqa.judging.words import STOP_WORDS, Forms, Lexicon, Word, parts_of, places_in, read_words
 
+_ENDING = 3  # letters that may be an ending
+_BEGINNING = 5  # letters before it: fewer begin other words by chance
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -25,11 +28,18 @@ class Question:
 def known_share(question: Question, lexicon: Lexicon) -> float:
     """Return the share of a question's words that stand anywhere in the corpus, in whatever form; 0 where it has none.
 
-    Words of one letter are not counted.
+    A long word is known too where another begins like it: not every language has a stemmer. Words of one letter are not
+    counted.
     """
     words = [word for word in question.words if len(word.text) > 1]
-    known = sum(any(lexicon.frequency(stem) for way in word.ways for stem in way) for word in words)
-    return known / len(words) if words else 0.0
+    return sum(_is_known(word, lexicon) for word in words) / len(words) if words else 0.0
+
+
+def _is_known(word: Word, lexicon: Lexicon) -> bool:
+    stems = [stem for way in word.ways for stem in way]
+    return any(map(lexicon.frequency, stems)) or any(
+        len(stem) >= _ENDING + _BEGINNING and lexicon.begins(stem[:-_ENDING]) for stem in stems
+    )
 
 
 def read_question(

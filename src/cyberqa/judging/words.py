@@ -76,11 +76,13 @@ class Lexicon:
     """What is known of words, whatever the question.
 
     ``stems`` gives the terms of a text, in order; ``frequency`` how many chunks hold a term, of ``chunks`` in all;
-    ``capitals`` how the corpus writes a word given in lower case.
+    ``begins`` whether any word of the corpus begins like that; ``capitals`` how the corpus writes a word given in lower
+    case.
     """
 
     stems: Callable[[str], Sequence[str]]
     frequency: Callable[[str], int]
+    begins: Callable[[str], bool]
     chunks: int
     capitals: Callable[[str], Capitals]
     places: Places
