@@ -14,7 +14,7 @@ from conftest import ROOT
 PACKAGE = ROOT / "src" / "cyberqa"
 ROOMS = [
     "types", "errors", "settings", "location", "languages", "corpus", "names", "documents", "sentences", "matching",
-    "chunking", "embedding", "index", "ingest", "editing", "filtering", "retrieval", "duplicates", "judging",
+    "tables", "chunking", "embedding", "index", "ingest", "editing", "filtering", "retrieval", "duplicates", "judging",
     "surrounding", "answering", "session", "showing", "evaluation", "describing", "render", "cli",
 ]  # fmt: skip
 NEVER_AT_THE_TOP = (

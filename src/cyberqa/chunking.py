@@ -203,10 +203,9 @@ def _tables(document: Document) -> dict[int, int]:
         if block.kind is BlockKind.TABLE:
             tables[place] = place
             beside = (place - 1, place + 1)
-            captions = [
-                i for i in beside if 0 <= i < len(document.blocks) and is_caption(document.text, document.blocks[i])
-            ]
-            tables.update({i: place for i in captions[:1] if i not in tables})
+            free = [i for i in beside if 0 <= i < len(document.blocks) and i not in tables]
+            captions = [i for i in free if is_caption(document.text, document.blocks[i])]
+            tables.update(dict.fromkeys(captions[:1], place))
     return tables
 
 

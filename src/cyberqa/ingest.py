@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
-from cyberqa import chunking, corpus, languages, matching
+from cyberqa import chunking, corpus, languages, matching, tables
 from cyberqa.documents import load_bytes, read_bytes, read_document, reader_for
 from cyberqa.documents.language import DETECTOR, with_language
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.workers import Limits, WorkerPool, is_read_in_process
 from cyberqa.embedding import Encoder, load_encoder
-from cyberqa.embedding.token_codec import CODEC, codec_for
+from cyberqa.embedding.token_codec import CODEC, Codes, codec_for
 from cyberqa.errors import CorpusError, CyberqaError, DocumentError, SearchIndexError
 from cyberqa.index.cache import Entry, VectorCache
 from cyberqa.index.generation import Generation
@@ -31,12 +32,12 @@ from cyberqa.index.state import IndexState
 from cyberqa.index.tokens import ChunkTokens
 from cyberqa.index.writing import IndexedDocument, is_whole, make_current, write_generation
 from cyberqa.names.collecting import AliasCollector, names_rules
-from cyberqa.names.given import read_aliases
+from cyberqa.names.given import Groups, read_aliases
 from cyberqa.settings import Settings, load_settings
-from cyberqa.types import JSON, Chunk, Document, Metadata
+from cyberqa.types import JSON, Chunk, Document, Metadata, Vector
 
-CHUNKER = "chunks/2"
-"""Raised with any change of the rules in sentences.py, matching.py and chunking.py."""
+CHUNKER = "chunks/3"
+"""Raised with any change of the rules in sentences.py, matching.py, tables/ and chunking.py."""
 
 _TOOLS = (
     "charset-normalizer", "htmldate", "justext", "lxml", "lxml_html_clean", "markdown-it-py", "nupunkt", "py3langid",
@@ -125,7 +126,7 @@ def _build(
     if not state.documents():
         raise CorpusError(
             f"no documents in {settings.corpus}",
-            hint="put reports into it: .txt, .md, .rst, .csv, .pdf, .docx or .html files",
+            hint="put reports into it: .txt, .md, .rst, .csv, .tsv, .pdf, .docx or .html files",
         )
     groups = read_aliases(settings.corpus)
     rules = {**_rules(settings), "names": names_rules(groups)}
@@ -133,7 +134,7 @@ def _build(
     before = _previous_manifest(settings.index)
     manifest = None if rebuild or not use_cache else _finished_manifest(settings.index, recipe.generation)
     pool = WorkerPool(Limits.from_settings(settings))
-    build = _Build(settings, encoder, sources, state, pool, on_progress)
+    build = _Build(settings, encoder, sources, state, groups, pool, on_progress)
     if manifest is None:
         identity = (*encoder.info.identity, encoder.info.runtime)
         with pool, VectorCache(settings.index / CACHE_FILE, identity, encoder.info.dim) as cache:
@@ -274,6 +275,7 @@ class _Build:
         encoder: Encoder,
         sources: Mapping[str, Metadata],
         state: IndexState,
+        groups: Groups,
         workers: WorkerPool,
         on_progress: OnProgress,
     ) -> None:
@@ -285,6 +287,7 @@ class _Build:
         self._encoder = encoder
         self._sources = sources
         self._state = state.documents()
+        self._groups = groups
         self._workers = workers
         self._on_progress = on_progress
         self._done = 0
@@ -352,17 +355,31 @@ class _Build:
             section: matching.trail_text(document.title, section, count, window)
             for section in {c.section for c in chunks}
         }
-        matched = [matching.matched_text(document, chunk, trails[chunk.section]) for chunk in chunks]
-        entries = self._entries([m.text for m in matched], self._state[document.id].size_bytes, cache)
-        tokens = [self._tokens(*each) for each in zip(chunks, matched, entries, strict=True)]
-        vectors = np.stack([entry.vector for entry in entries])
-        texts = [m.text for m in matched]
-        return IndexedDocument(document, chunks, texts, vectors, tokens, *matching.neighbours(document, chunks))
+        fronts = [trails[chunk.section] for chunk in chunks]
+        matched = [matching.matched_text(document, *each) for each in zip(chunks, fronts, strict=True)]
+        views = tables.views_of_tables(document, chunks, fronts, self._groups, count, window)
+        every = [(own, *more) for own, more in zip(matched, views, strict=True)]
+        texts = [each.text for several in every for each in several]
+        entries = iter(self._entries(texts, self._state[document.id].size_bytes, cache))
+        found = [[(each, next(entries)) for each in several] for several in every]
+        tokens = [self._tokens(several) for several in found]
+        vectors = np.stack([_common_vector([entry.vector for _, entry in several]) for several in found])
+        own = [each.text for each in matched]
+        return IndexedDocument(document, chunks, own, vectors, tokens, *matching.neighbours(document, chunks))
 
-    def _tokens(self, chunk: Chunk, matched: matching.Matched, entry: Entry) -> ChunkTokens:
+    def _tokens(self, several: Sequence[tuple[matching.Matched, Entry]]) -> ChunkTokens:
+        """Return the tokens of a chunk's own text, and those of its other texts without what stands in front."""
+        parts = [self._tokens_of(*each, start=each[0].front if n else 0) for n, each in enumerate(several)]
+        return ChunkTokens(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def _tokens_of(
+        self, matched: matching.Matched, entry: Entry, start: int
+    ) -> tuple[Codes, NDArray[np.int64], NDArray[np.uint8]]:
         tokens = self._encoder.tokenize(matched.text)
         starts = tokens.spans[tokens.is_word, 0]
-        return ChunkTokens(entry.codes, tokens.ids[tokens.is_word], matching.sentences_of(chunk, matched, starts))
+        kept = starts >= start
+        sentences = matching.sentences_of(matched, starts[kept])
+        return entry.codes[kept], tokens.ids[tokens.is_word][kept], sentences
 
     def _entries(self, texts: Sequence[str], size_bytes: int, cache: VectorCache) -> list[Entry]:
         known = cache.get(texts)
@@ -391,6 +408,15 @@ def _unused(sources: Mapping[str, Metadata], state: IndexState) -> dict[str, tup
     return (
         {corpus.SOURCES_FILE: tuple(f"it describes {id_!r}, which is not there" for id_ in missing)} if missing else {}
     )
+
+
+def _common_vector(vectors: Sequence[Vector]) -> Vector:
+    """Return the direction between a chunk's own vector and the mean of its other texts' vectors."""
+    if len(vectors) == 1:
+        return vectors[0]
+    both = vectors[0] + np.mean(vectors[1:], axis=0)
+    common: Vector = both / np.linalg.norm(both)
+    return common
 
 
 def _batches(items: Iterator[tuple[str, Entry]], size: int) -> Iterator[list[tuple[str, Entry]]]:

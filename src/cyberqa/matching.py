@@ -41,16 +41,36 @@ def _join_trail(parts: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The text that a chunk is embedded and counted by; its first ``front`` characters stand in front of the chunk."""
+    """A text that a chunk is matched by; its first ``front`` characters stand in front of the chunk.
+
+    ``firsts`` are ``(offset, place)``: where in the text that begins what belongs to a sentence of the chunk, and to
+    which; None where it belongs to no single one.
+    """
 
     text: str
     front: int
+    firsts: tuple[tuple[int, int | None], ...]
+
+
+Statement = tuple[int | None, str]
+"""The place of a sentence in its chunk, None for none, and words that are matched as if they stood there."""
 
 
 def matched_text(document: Document, chunk: Chunk, trail: str) -> Matched:
-    """Return what a chunk is matched by: trail, context, its own text, and the rest of its last sentence."""
+    """Return what a chunk is embedded and counted by: trail, context, its text, and the rest of its last sentence."""
     front = trail + _context_text(document.text, chunk.span, chunk.context)
-    return Matched(front + joined_text(document.text, chunk.span, chunk.continuation), len(front))
+    offset = len(front) - chunk.span.start
+    firsts = tuple((sentence.start + offset, place) for place, sentence in enumerate(chunk.sentences))
+    return Matched(front + joined_text(document.text, chunk.span, chunk.continuation), len(front), firsts)
+
+
+def matched_statements(front: str, statements: Sequence[Statement]) -> Matched:
+    """Return statements, a line each, as a text that a chunk is matched by besides its own."""
+    text, firsts = front, []
+    for place, words in statements:
+        firsts.append((len(text), place))
+        text += words + "\n"
+    return Matched(text, len(front), tuple(firsts))
 
 
 def joined_text(text: str, span: Span, continuation: Span | None, context: Sequence[Span] = ()) -> str:
@@ -64,14 +84,18 @@ def _context_text(text: str, span: Span, context: Sequence[Span]) -> str:
     return "".join(text[c.start : c.end] + "\n" for c in context if not span.start <= c.start < span.end)
 
 
-def sentences_of(chunk: Chunk, matched: Matched, starts: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return for each character of the matched text in ``starts`` the sentence it stands in, by place in the chunk.
+def sentences_of(matched: Matched, starts: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return for each character of the matched text in ``starts`` the sentence it belongs to, by place in the chunk.
 
     NO_SENTENCE for what stands in front. A continuation belongs to the last sentence.
     """
-    firsts = [sentence.start - chunk.span.start + matched.front for sentence in chunk.sentences]
-    places = np.searchsorted(firsts, starts, "right") - 1
-    return np.where(places < 0, NO_SENTENCE, np.minimum(places, NO_SENTENCE - 1)).astype(np.uint8)
+    offsets = [offset for offset, _ in matched.firsts]
+    places = np.array([NO_SENTENCE, *(_numbered(place) for _, place in matched.firsts)], np.uint8)
+    return places[np.searchsorted(offsets, starts, "right")]
+
+
+def _numbered(place: int | None) -> int:
+    return NO_SENTENCE if place is None else min(place, NO_SENTENCE - 1)
 
 
 _RUNNING_TEXT = (BlockKind.PARAGRAPH, BlockKind.LIST)

@@ -126,5 +126,5 @@ def _title(reading: Reading, id_: str) -> str:
     first_heading = next((heading_text(reading.text, b) for b in reading.blocks if b.kind is BlockKind.HEADING), "")
     first_line = next((line.text for line in iter_lines(reading.text) if not line.is_blank), "")
     found = first_heading or first_line
-    is_title = 0 < len(found) <= MAX_TITLE_CHARS and not id_.lower().endswith(".csv")  # whose first line is a header
+    is_title = 0 < len(found) <= MAX_TITLE_CHARS and not id_.lower().endswith(text.TABLE_SUFFIXES)
     return found if is_title else PurePosixPath(id_).stem

@@ -26,7 +26,7 @@ _ZIP_MEMBERS = (
 )
 _OLE_HEAD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of Word, Excel and PowerPoint before 2007
 _HTML_HEADS = (b"<!doctype html", b"<html")
-_TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", ".csv", ".html", ".htm", ".xhtml")
+_TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", ".csv", ".tsv", ".html", ".htm", ".xhtml")
 
 
 def check_head(data: bytes, suffix: str) -> None:

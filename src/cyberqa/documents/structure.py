@@ -25,7 +25,12 @@ NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?[ \t]+(\S.*)")
 _HASHES = re.compile(r"(#{1,6})[ \t]+\S")
 _UNDERLINE = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}$")
 
-_CAPTION = re.compile(r"\W{0,4}(?:table|tab\.|tabela|tabelle|tableau|табела|таблица)\s*[\dIVX]{1,6}\b", re.IGNORECASE)
+TABLE_LABEL = re.compile(
+    r"(?:table|tab\.|tabela|tabelle|tableau|табела|таблица)\s{0,3}((?:\d{1,4}|[IVX]{1,6})(?:[.–-]\d{1,3})*)\b",
+    re.IGNORECASE,
+)
+"""What a caption opens with, and the text names the table by; its group is the number."""
+_BEFORE_LABEL = re.compile(r"\W{0,4}")
 
 CONTENTS_TITLE = re.compile(r"(?:table of )?contents$", re.IGNORECASE)
 _PAGE_NUMBER = re.compile(r"\d{1,4}$")
@@ -124,8 +129,12 @@ def find_blocks(
 
 
 def is_caption(text: str, block: Block) -> bool:
-    """Whether a block is the caption of a table."""
-    return block.kind is BlockKind.PARAGRAPH and bool(_CAPTION.match(text, block.span.start, block.span.end))
+    """Whether a block is the caption of a table; a sentence about one (``Table 1 shows …``) is none."""
+    words = text[block.span.start : block.span.end]
+    label = TABLE_LABEL.match(words, _BEFORE_LABEL.match(words).end())  # type: ignore[union-attr] # matches anything
+    if block.kind is not BlockKind.PARAGRAPH or label is None:
+        return False
+    return not (words[label.end() :].lstrip()[:1].islower() and words.endswith(SENTENCE_END))
 
 
 def heading_text(text: str, block: Block) -> str:
@@ -347,7 +356,7 @@ def _line_kind(line: Line, before: BlockKind | None) -> BlockKind:
         return BlockKind.FOOTNOTE
     if before is BlockKind.FOOTNOTE:
         return BlockKind.FOOTNOTE
-    if line.text.count("\t") >= 2:
+    if line.text.count("\t") >= (1 if before is BlockKind.TABLE else 2):  # where the last cells are empty, fewer
         return BlockKind.TABLE
     if BULLET.match(line.text):
         return BlockKind.LIST

@@ -1,4 +1,4 @@
-"""Text formats: .txt, .md, .rst and .csv. The canonical text is the file's bytes decoded, and nothing else."""
+"""Text formats: .txt, .md, .rst, .csv and .tsv. The canonical text is the file's bytes decoded, and nothing else."""
 
 import codecs
 import re
@@ -10,7 +10,9 @@ from cyberqa.errors import DocumentError
 from cyberqa.types import Block, BlockKind, Metadata, Span
 
 READER = "text/1"
-SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", ".csv")
+TABLE_SUFFIXES = (".csv", ".tsv")
+"""Of files that are one table: their first line is a header, no title."""
+SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", *TABLE_SUFFIXES)
 
 _BYTE_ORDER_MARKS = (  # the longer first: UTF-32's begins like UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -37,7 +39,7 @@ def read_text(data: bytes, suffix: str) -> Reading:
     match suffix:
         case ".md" | ".markdown":
             blocks, metadata = _markdown_blocks(text)
-        case ".csv":
+        case ".csv" | ".tsv":
             blocks = _table_blocks(text)
         case _:
             blocks = find_blocks(text)
