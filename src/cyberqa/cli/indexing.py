@@ -27,12 +27,19 @@ def index_command(
     context: typer.Context,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read everything again; cached vectors are kept.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Drop the cached vectors too.")] = False,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            "--keep", min=1, max=1000, metavar="N", help="Keep N generations, the new one included [default: 2]."
+        ),
+    ] = None,
     as_json: JsonOption = False,
     corpus: CorpusOption = None,
     index: IndexOption = None,
 ) -> None:
     """Make the index agree with the corpus."""
-    report = build(settings_of(context, corpus, index), rebuild=rebuild, use_cache=not no_cache)
+    settings = settings_of(context, corpus, index, {"keep_generations": keep})
+    report = build(settings, rebuild=rebuild, use_cache=not no_cache)
     _finish_build(report, as_json)
 
 
