@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cyberqa.cli import asking, evaluating, indexing, looking
+from cyberqa.cli import asking, checking, evaluating, indexing, looking
 from cyberqa.cli.common import CorpusOption, IndexOption, write
 from cyberqa.errors import CyberqaError, SearchIndexError, UsageError
 
@@ -69,6 +69,7 @@ app.command(epilog="Example: cyberqa remove report.pdf")(indexing.remove)
 app.command(epilog="Example: cyberqa show western-balkans-cybersecurity.txt --lines 291:295")(looking.show)
 app.command(epilog="Example: cyberqa status --json | jq .stale")(looking.status)
 app.command(epilog="Example: cyberqa aliases --json | jq -r '.aliases[].word'")(looking.aliases)
+app.command(epilog="Example: cyberqa verify && cp -r index /elsewhere")(checking.verify)
 app.add_typer(evaluating.app)
 
 

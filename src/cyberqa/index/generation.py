@@ -259,6 +259,29 @@ class Generation:
         _, count = self._first_and_count(term) or (0, 0)
         return count
 
+    # --- checking --------------------------------------------------------------------------------------------
+
+    def damage(self) -> list[str]:
+        """Return what SQLite finds wrong with the database, having read all of it."""
+        return [text for (text,) in self._database.execute("PRAGMA integrity_check") if text != "ok"]
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens are coded, of all chunks together."""
+        return len(self._tokens)
+
+    def terms_by_row(self) -> list[set[str]]:
+        """Return the terms of each chunk, having read all postings.
+
+        Raises:
+            IndexError: a posting is of no chunk.
+        """
+        terms: list[set[str]] = [set() for _ in range(self._vectors.ntotal)]
+        for term, first, count in self._database.execute("SELECT term, first, count FROM terms"):
+            for row in self._postings["row"][first : first + count].tolist():
+                terms[row].add(term)
+        return terms
+
     # --- reading ---------------------------------------------------------------------------------------------
 
     def chunk(self, row: int) -> Chunk:

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cyberqa.errors import SearchIndexError
-from cyberqa.index.files import SCRATCH_PREFIX, discard, flush, is_plain, replace_file
+from cyberqa.index.files import SCRATCH_PREFIX, discard, flush, is_plain, read_plain, replace_file
 from cyberqa.index.manifest import (
     CURRENT_FILE,
     GENERATIONS_FOLDER,
+    MANIFEST_FILE,
     REBUILD_HINT,
     Manifest,
     file_digest,
@@ -24,13 +25,17 @@ from cyberqa.index.manifest import (
 
 
 def is_whole(folder: Path, manifest: Manifest, *, by_digest: bool = False) -> bool:
-    """Whether every file of a generation is there in its size, or by its digest."""
+    """Whether every file of a generation is there in its size, or to the bit and nothing else beside them."""
     try:
-        if not all(is_plain(folder / name) for name in manifest.files):
+        if not all(is_plain(folder / name) for name in (*manifest.files, MANIFEST_FILE)):
             return False
-        if by_digest:
-            return all(file_digest(folder / name) == file for name, file in manifest.files.items())
-        return all((folder / name).stat().st_size == file.size_bytes for name, file in manifest.files.items())
+        if not by_digest:
+            return all((folder / name).stat().st_size == file.size_bytes for name, file in manifest.files.items())
+        return (
+            {file.name for file in folder.iterdir()} == {*manifest.files, MANIFEST_FILE}
+            and read_plain(folder / MANIFEST_FILE) == manifest.dump().encode()
+            and all(file_digest(folder / name) == file for name, file in manifest.files.items())
+        )
     except OSError:
         return False
 
@@ -40,9 +45,8 @@ def put_in_place(scratch: Path, final: Path, manifest: Manifest) -> None:
     for file in scratch.iterdir():
         flush(file)
     flush(scratch)
-    with contextlib.suppress(SearchIndexError):
-        if Manifest.load(final).dump() == manifest.dump() and is_whole(final, manifest, by_digest=True):
-            return
+    if is_whole(final, manifest, by_digest=True):
+        return
     if final.exists() or final.is_symlink():
         damaged = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=final.parent))
         final.rename(damaged / final.name)
