@@ -119,6 +119,20 @@ def verify_text(found: JSON) -> str:
     return "\n".join([*lines, "the index is damaged:", *faults, f"to mend it, run: {found['mend']}"])
 
 
+# --- doctor --------------------------------------------------------------------------------------------------
+
+
+def doctor_text(found: JSON) -> str:
+    """Return what ``cyberqa doctor`` prints: a line a finding, and below it the command that mends it."""
+    lines: list[str] = []
+    for finding in found["findings"]:
+        lines.append(f"{finding['state']:<5}  {finding['name']:<9}  {finding['found']}")
+        if finding["mend"]:
+            lines.append(f"{'':<18}→ {finding['mend']}")
+    wrong = sum(finding["state"] == "wrong" for finding in found["findings"])
+    return "\n".join([*lines, "all is well" if found["is_well"] else f"{_number(wrong, 'thing')} to mend"])
+
+
 # --- aliases -------------------------------------------------------------------------------------------------
 
 

@@ -70,6 +70,7 @@ app.command(epilog="Example: cyberqa show western-balkans-cybersecurity.txt --li
 app.command(epilog="Example: cyberqa status --json | jq .stale")(looking.status)
 app.command(epilog="Example: cyberqa aliases --json | jq -r '.aliases[].word'")(looking.aliases)
 app.command(epilog="Example: cyberqa verify && cp -r index /elsewhere")(checking.verify)
+app.command(epilog="Example: cyberqa doctor --json | jq '.findings[] | select(.state != \"fine\")'")(checking.doctor)
 app.add_typer(evaluating.app)
 
 

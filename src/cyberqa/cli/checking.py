@@ -29,3 +29,25 @@ def verify(
         render.message(describing.verify_text(found), sys.stdout)
     if not found["is_whole"]:
         raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+def doctor(
+    context: typer.Context,
+    as_json: JsonOption = False,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+) -> None:
+    """Look at Python, packages, model, index, disk and processor: what is wrong or slow, and what mends it.
+
+    Ends with exit code 5 when something is wrong. Changes nothing.
+    """
+    from cyberqa import describing, render
+    from cyberqa.diagnosing import diagnose
+
+    found = diagnose(settings_of(context, corpus, index))
+    if as_json:
+        write(render.dump_json(found) + "\n")
+    else:
+        render.message(describing.doctor_text(found), sys.stdout)
+    if not found["is_well"]:
+        raise typer.Exit(EXIT_CHECK_FAILED)
