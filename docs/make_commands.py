@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from cyberqa.cli import app
 
-COMMANDS = ("ask", "batch", "index", "add", "remove", "show", "status", "aliases", "eval")
+COMMANDS = ("ask", "batch", "index", "add", "remove", "show", "status", "aliases", "verify", "doctor", "eval")
 EVAL_COMMANDS = ("check", "run", "compare", "gate", "report", "export")
 HEAD = """# Commands
 

@@ -14,12 +14,13 @@ from conftest import ROOT
 PACKAGE = ROOT / "src" / "cyberqa"
 ROOMS = [
     "types", "errors", "settings", "location", "languages", "corpus", "names", "documents", "sentences", "matching",
-    "tables", "chunking", "embedding", "index", "ingest", "editing", "filtering", "retrieval", "duplicates", "judging",
-    "surrounding", "answering", "session", "showing", "evaluation", "describing", "render", "cli",
+    "tables", "chunking", "embedding", "index", "ingest", "editing", "watching", "filtering", "retrieval", "duplicates",
+    "judging", "surrounding", "answering", "session", "showing", "verifying", "diagnosing", "evaluation", "describing",
+    "render", "cli",
 ]  # fmt: skip
 NEVER_AT_THE_TOP = (
     "torch", "transformers", "sentence_transformers", "rich", "nupunkt", "py3langid", "pypdf", "pypdfium2", "docx",
-    "lxml", "trafilatura", "countryinfo",
+    "lxml", "trafilatura", "countryinfo", "watchfiles",
 )  # fmt: skip
 
 

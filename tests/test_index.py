@@ -13,6 +13,7 @@ from conftest import FakeEncoder
 from cyberqa import ingest
 from cyberqa.errors import CorpusError, IncompatibleIndexError, NoIndexError, SearchIndexError
 from cyberqa.index.generation import Generation
+from cyberqa.index.lock import LOCK_FILE
 from cyberqa.index.manifest import (
     CURRENT_FILE,
     GENERATIONS_FOLDER,
@@ -215,7 +216,7 @@ def test_another_format_is_refused_in_words_and_mended_by_index(settings):
     manifest = generation_folder(settings.index, current_generation(settings.index)) / MANIFEST_FILE
     body = json.loads(manifest.read_text("utf-8"))
     manifest.write_text(json.dumps({**body, "format": 99}), "utf-8")
-    with pytest.raises(IncompatibleIndexError, match="format 99, expected format 4"):
+    with pytest.raises(IncompatibleIndexError, match="format 99, expected format 5"):
         Generation.open_current(settings.index)
     build(settings)
     assert Generation.open_current(settings.index).manifest.chunks == 2
@@ -387,7 +388,7 @@ def test_a_second_builder_gives_up_politely(settings):
 
     settings.index.mkdir()
     steps = []
-    with FileLock(settings.index / ingest.LOCK_FILE), pytest.raises(SearchIndexError, match="another process"):
+    with FileLock(settings.index / LOCK_FILE), pytest.raises(SearchIndexError, match="another process"):
         build(replace(settings, lock_timeout_s=0), on_progress=steps.append)
     assert "waiting" in steps[0].stage
 

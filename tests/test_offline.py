@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -25,7 +26,8 @@ def offline(tmp_path) -> dict[str, str]:
     """An environment in which every Python process, children included, finds its sockets blocked."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(BLOCKER)
-    return {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    path = os.pathsep.join([str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path, "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
 
 def test_the_blocker_blocks(offline):
@@ -46,6 +48,8 @@ def test_exporting_indexing_and_asking_open_no_socket(offline, tmp_path):
     assert "SOCKET USED" not in done.stderr
     assert done.returncode == 0, done.stderr
     assert "the ministry organized an international conference" in json.loads(done.stdout)["passages"][0]["text"]
+    doctor = subprocess.run([*command[:-3], "doctor"], env=offline, capture_output=True, text=True, check=False)
+    assert re.search(r"^fine +graph .*, every file by its SHA-256$", doctor.stdout, re.MULTILINE), "digests as exported"
 
 
 def test_the_runtime_leaves_nothing_for_its_maker(tmp_path, real_index):

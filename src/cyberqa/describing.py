@@ -9,6 +9,8 @@ from cyberqa.types import JSON
 if TYPE_CHECKING:
     from cyberqa.ingest import BuildReport
 
+_FAULTS_SHOWN = 20
+
 
 # --- builds --------------------------------------------------------------------------------------------------
 
@@ -100,6 +102,35 @@ def _document_lines(document: JSON) -> list[str]:
         *(f"    {name:<10}  {value}" for name, value in about.items() if value),
         *(f"    warning     {warning}" for warning in document["warnings"]),
     ]
+
+
+# --- verify --------------------------------------------------------------------------------------------------
+
+
+def verify_text(found: JSON) -> str:
+    """Return what ``cyberqa verify`` prints: what was checked, and every fault with the command that mends it."""
+    checked = ", ".join(f"{count:,} {kind}" for kind, count in found["checked"].items())
+    lines = [f"generation {found['generation'] or 'not known'}: {checked} checked", *found["notes"]]
+    if found["is_whole"]:
+        return "\n".join([*lines, "the index is whole"])
+    faults = [f"  {fault['where']}: {fault['what']}" for fault in found["faults"][:_FAULTS_SHOWN]]
+    if len(found["faults"]) > _FAULTS_SHOWN:
+        faults.append(f"  and {len(found['faults']) - _FAULTS_SHOWN:,} more")
+    return "\n".join([*lines, "the index is damaged:", *faults, f"to mend it, run: {found['mend']}"])
+
+
+# --- doctor --------------------------------------------------------------------------------------------------
+
+
+def doctor_text(found: JSON) -> str:
+    """Return what ``cyberqa doctor`` prints: a line a finding, and below it the command that mends it."""
+    lines: list[str] = []
+    for finding in found["findings"]:
+        lines.append(f"{finding['state']:<5}  {finding['name']:<9}  {finding['found']}")
+        if finding["mend"]:
+            lines.append(f"{'':<18}→ {finding['mend']}")
+    wrong = sum(finding["state"] == "wrong" for finding in found["findings"])
+    return "\n".join([*lines, "all is well" if found["is_well"] else f"{_number(wrong, 'thing')} to mend"])
 
 
 # --- aliases -------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from cyberqa import chunking, corpus, languages, matching, tables
@@ -26,11 +24,14 @@ from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.embedding.token_codec import CODEC, Codes, codec_for
 from cyberqa.errors import CorpusError, CyberqaError, DocumentError, SearchIndexError
 from cyberqa.index.cache import Entry, VectorCache
+from cyberqa.index.files import discard
 from cyberqa.index.generation import Generation
+from cyberqa.index.lock import writer_lock
 from cyberqa.index.manifest import Manifest, Recipe, current_generation, generation_folder
+from cyberqa.index.publishing import is_whole, make_current, sweep_generations, sweep_scratch
 from cyberqa.index.state import IndexState
 from cyberqa.index.tokens import ChunkTokens
-from cyberqa.index.writing import IndexedDocument, is_whole, make_current, write_generation
+from cyberqa.index.writing import IndexedDocument, write_generation
 from cyberqa.names.collecting import AliasCollector, names_rules
 from cyberqa.names.given import Groups, read_aliases
 from cyberqa.settings import Settings, load_settings
@@ -48,18 +49,21 @@ _TOOLS = (
 _CACHED_AT_ONCE = 64  # vectors that an interruption may cost
 _BEGUN_PER_WORKER = 2  # documents read before their turn, so that workers read while this process embeds
 CACHE_FILE = "cache/vectors.sqlite"
-LOCK_FILE = "lock"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is: what it is doing, documents done, texts embedded, and the share of the bytes done."""
+    """How far a build is: what it is doing, documents done, texts embedded, and the share of the bytes done.
+
+    ``is_waiting`` says that it does nothing until another builder is done.
+    """
 
     stage: str
     documents_done: int = 0
     documents: int = 0
     embedded: int = 0
     share: float = 0.0
+    is_waiting: bool = False
 
 
 OnProgress = Callable[[Progress], None]
@@ -112,8 +116,11 @@ def build_index(
         SearchIndexError: another builder holds the index for longer than ``settings.lock_timeout_s``.
     """
     corpus.list_files(settings)  # a missing corpus must not leave an index folder behind
-    with _writer_lock(settings, on_progress):
-        return _build(settings, encoder, rebuild, use_cache, on_progress)
+    with writer_lock(settings.index, settings.lock_timeout_s, lambda why: on_progress(Progress(why, is_waiting=True))):
+        sweep_scratch(settings.index)
+        report = _build(settings, encoder, rebuild, use_cache, on_progress)
+        sweep_generations(settings.index, report.generation, settings.keep_generations)
+        return report
 
 
 def _build(
@@ -132,7 +139,7 @@ def _build(
     rules = {**_rules(settings), "names": names_rules(groups)}
     recipe = Recipe(encoder.info, rules, _tool_versions(), _describe(state, sources))
     before = _previous_manifest(settings.index)
-    manifest = None if rebuild or not use_cache else _finished_manifest(settings.index, recipe.generation)
+    manifest = None if rebuild or not use_cache else _finished_manifest(settings.index, recipe.generation, before)
     pool = WorkerPool(Limits.from_settings(settings))
     build = _Build(settings, encoder, sources, state, groups, pool, on_progress)
     if manifest is None:
@@ -145,7 +152,7 @@ def _build(
             if cache.was_damaged:
                 build.warnings[CACHE_FILE] = ("it was damaged, and was begun anew",)
     if len(manifest.failures) == len(recipe.documents):
-        shutil.rmtree(generation_folder(settings.index, manifest.generation), ignore_errors=True)
+        discard(generation_folder(settings.index, manifest.generation))
         reasons = "; ".join(f"{id_}: {reason}" for id_, reason in sorted(manifest.failures.items()))
         raise CorpusError(
             f"no document in {settings.corpus} can be read ({reasons})",
@@ -224,46 +231,15 @@ def _previous_manifest(index: Path) -> Manifest | None:
         return None
 
 
-def _finished_manifest(index: Path, generation: str) -> Manifest | None:
-    """Return the manifest of a generation that is there already, whole."""
+def _finished_manifest(index: Path, generation: str, before: Manifest | None) -> Manifest | None:
+    """Return the manifest of a generation that is there already, whole; of one that is to answer again, to the bit."""
     folder = generation_folder(index, generation)
     try:
         manifest = Manifest.load(folder)
     except SearchIndexError:
         return None
-    return manifest if is_whole(folder, manifest) else None
-
-
-@contextlib.contextmanager
-def _writer_lock(settings: Settings, on_progress: OnProgress) -> Iterator[None]:
-    try:
-        settings.index.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SearchIndexError(
-            f"index folder {settings.index} cannot be made ({error.strerror})",
-            hint="name another with --index DIR",
-        ) from error
-    lock = FileLock(settings.index / LOCK_FILE)
-    try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            on_progress(Progress("waiting for another build of this index to finish"))
-            lock.acquire(timeout=settings.lock_timeout_s)
-    except Timeout:
-        raise SearchIndexError(
-            f"another process has been building {settings.index} for over {settings.lock_timeout_s} s",
-            hint="try again when it is done",
-        ) from None
-    except OSError as error:
-        raise SearchIndexError(
-            f"index folder {settings.index} cannot be written ({error.strerror})",
-            hint="name another with --index DIR",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    is_current = before is not None and before.generation == generation
+    return manifest if is_whole(folder, manifest, by_digest=not is_current) else None
 
 
 class _Build:

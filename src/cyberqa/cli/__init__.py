@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cyberqa.cli import asking, evaluating, indexing, looking
+from cyberqa.cli import asking, checking, evaluating, indexing, looking
 from cyberqa.cli.common import CorpusOption, IndexOption, write
 from cyberqa.errors import CyberqaError, SearchIndexError, UsageError
 
@@ -69,6 +69,8 @@ app.command(epilog="Example: cyberqa remove report.pdf")(indexing.remove)
 app.command(epilog="Example: cyberqa show western-balkans-cybersecurity.txt --lines 291:295")(looking.show)
 app.command(epilog="Example: cyberqa status --json | jq .stale")(looking.status)
 app.command(epilog="Example: cyberqa aliases --json | jq -r '.aliases[].word'")(looking.aliases)
+app.command(epilog="Example: cyberqa verify && cp -r index /elsewhere")(checking.verify)
+app.command(epilog="Example: cyberqa doctor --json | jq '.findings[] | select(.state != \"fine\")'")(checking.doctor)
 app.add_typer(evaluating.app)
 
 
@@ -104,6 +106,10 @@ def run(arguments: list[str]) -> int:
         return _fail(SearchIndexError(damaged, hint="run: cyberqa index --rebuild"), arguments)
     except OSError as error:
         return _fail(_from_os_error(error), arguments)
+    except Exception as error:  # a fault of ours, or an index that somebody has made up
+        if sys.flags.dev_mode:
+            raise
+        return _fail(_from_fault(error), arguments)
     if code == EXIT_INTERRUPTED:
         typer.echo("cyberqa: interrupted; the index is as it was", err=True)
     return code or 0
@@ -118,6 +124,13 @@ def _from_os_error(error: OSError) -> CyberqaError:
     where = f"{error.filename}: " if error.filename else ""
     hint = _FREE_SPACE if error.errno == errno.ENOSPC else ""
     return CyberqaError(f"{where}{error.strerror or error}", hint=hint)
+
+
+def _from_fault(error: Exception) -> CyberqaError:
+    return CyberqaError(
+        f"this should not have happened ({type(error).__name__}: {error})",
+        hint="is the index whole? run: cyberqa verify; to see where it happened: python -X dev -m cyberqa …",
+    )
 
 
 def _fail(error: CyberqaError, arguments: list[str]) -> int:

@@ -1,7 +1,7 @@
 """What the commands share: options, settings, an open session, progress."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -50,10 +50,13 @@ def write(text: str) -> None:
     sys.stdout.write(render.escape_unsafe(text) if sys.stdout.isatty() else text)
 
 
-def settings_of(context: typer.Context, corpus: Path | None, index: Path | None) -> Settings:
-    """Options may stand before or after the command; the later one wins."""
+def settings_of(
+    context: typer.Context, corpus: Path | None, index: Path | None, more: Mapping[str, Any] | None = None
+) -> Settings:
+    """Options may stand before or after the command; the later one wins. ``more`` are other settings given as flags."""
     before: dict[str, Path | None] = context.obj
-    return load_settings({"corpus": corpus or before["corpus"], "index": index or before["index"]})
+    given = {"corpus": corpus or before["corpus"], "index": index or before["index"]}
+    return load_settings({**given, **(more or {})})
 
 
 def open_session(settings: Settings, refresh: bool = False) -> "Session":
@@ -116,11 +119,18 @@ def tell_unreadable(report: "BuildReport") -> None:
         render.message(f"cyberqa: {id_} could not be read: {reason}", sys.stderr)
 
 
+def _tell_waiting(step: "Step") -> None:
+    if step.is_waiting:
+        from cyberqa import render
+
+        render.message(f"cyberqa: {step.stage}", sys.stderr)
+
+
 @contextmanager
 def progress() -> Iterator["OnProgress"]:
-    """Show a bar on a terminal, and nothing elsewhere."""
+    """Show a bar on a terminal; elsewhere only say if there is nothing to do but wait."""
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield _tell_waiting
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn

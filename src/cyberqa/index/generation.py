@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import faiss
 import numpy as np
@@ -17,9 +15,11 @@ from cyberqa.embedding.token_codec import Codes
 from cyberqa.errors import CorpusError, SearchIndexError
 from cyberqa.index import lexical, typos
 from cyberqa.index.capitals import NO_CAPITALS, Capitals
+from cyberqa.index.files import is_plain
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
     DATABASE_FILE,
+    FILES,
     PIECES_FILE,
     POSTINGS_FILE,
     REBUILD_HINT,
@@ -30,6 +30,7 @@ from cyberqa.index.manifest import (
     current_generation,
     generation_folder,
 )
+from cyberqa.index.opening import mapped, open_database, read_vectors
 from cyberqa.index.tokens import ROW
 from cyberqa.index.typos import Correction
 from cyberqa.index.words import analysers, fold, spelled_words, terms_of
@@ -58,19 +59,18 @@ class Generation:
 
     def __init__(self, folder: Path) -> None:
         self.manifest = Manifest.load(folder)
-        self._vectors = faiss.read_index(str(folder / CHUNK_VECTORS_FILE))
-        self.rows = _mapped(folder / ROWS_FILE)
+        if folder.is_symlink() or not all(is_plain(folder / name) for name in FILES):
+            raise SearchIndexError(f"{folder}: expected the files of an index, found others", hint=REBUILD_HINT)
+        self._vectors = read_vectors(folder / CHUNK_VECTORS_FILE, self.manifest.recipe.encoder.dim)
+        self.rows = mapped(folder / ROWS_FILE)
         """What stands beside each chunk: (chunks,) of tokens.ROW."""
-        self.pieces = _mapped(folder / PIECES_FILE)
+        self.pieces = mapped(folder / PIECES_FILE)
         """In how many chunks a word piece stands, by its id."""
-        self._tokens = _mapped(folder / TOKENS_FILE)
-        self._token_sentences = _mapped(folder / TOKEN_SENTENCES_FILE)
-        self._postings = _mapped(folder / POSTINGS_FILE)
-        address = f"file:{quote(str((folder / DATABASE_FILE).absolute()))}?mode=ro&immutable=1"
-        self._database = sqlite3.connect(address, uri=True, check_same_thread=False)
-        is_ours = self._postings.dtype == lexical.POSTING and self.rows.dtype == ROW
-        if not is_ours or self._database.execute("SELECT 1 FROM chunks").fetchone() is None:
-            raise ValueError("its files are not what they should be")
+        self._tokens = mapped(folder / TOKENS_FILE)
+        self._token_sentences = mapped(folder / TOKEN_SENTENCES_FILE)
+        self._postings = mapped(folder / POSTINGS_FILE)
+        self._check_arrays()
+        self._database = open_database(folder / DATABASE_FILE)
         languages = self._database.execute("SELECT DISTINCT language FROM documents")
         self._analysers = analysers(language for (language,) in languages)
         self._document = lru_cache(_DOCUMENTS_KEPT)(self._read_document)
@@ -85,15 +85,30 @@ class Generation:
             IncompatibleIndexError: another format.
             SearchIndexError: it is damaged.
         """
-        name = current_generation(index)
-        try:
-            return cls(generation_folder(index, name))
-        except (OSError, EOFError, RuntimeError, ValueError, sqlite3.Error, SearchIndexError) as error:
-            if (now := current_generation(index)) != name:  # a builder swept it while it was being opened
-                return cls(generation_folder(index, now))
-            if isinstance(error, SearchIndexError):
-                raise
-            raise SearchIndexError(f"the index in {index} is damaged ({error})", hint=REBUILD_HINT) from error
+        tried = ""
+        while True:
+            name = current_generation(index)
+            try:
+                return cls(generation_folder(index, name))
+            except Exception as error:  # whatever a parser may raise that is given hostile bytes
+                if tried == name:
+                    if isinstance(error, SearchIndexError):
+                        raise
+                    raise SearchIndexError(f"the index in {index} is damaged ({error})", hint=REBUILD_HINT) from error
+                tried = name  # once more: a builder may have swept it while it was being opened
+
+    def _check_arrays(self) -> None:
+        rows, codes, sentences = self.rows, self._tokens, self._token_sentences
+        is_ours = (
+            (rows.dtype, self._postings.dtype, codes.dtype, sentences.dtype)
+            == (ROW, lexical.POSTING, np.uint8, np.uint8)
+            and (rows.ndim, self._postings.ndim, codes.ndim, sentences.ndim, self.pieces.ndim) == (1, 1, 2, 1, 1)
+            and np.issubdtype(self.pieces.dtype, np.unsignedinteger)
+            and len(codes) == len(sentences)
+            and 0 < self._vectors.ntotal == len(rows) == self.manifest.chunks
+        )
+        if not is_ours:
+            raise ValueError("its files are not what they should be")
 
     def close(self) -> None:
         """Let go of the files."""
@@ -250,6 +265,29 @@ class Generation:
         _, count = self._first_and_count(term) or (0, 0)
         return count
 
+    # --- checking --------------------------------------------------------------------------------------------
+
+    def damage(self) -> list[str]:
+        """Return what SQLite finds wrong with the database, having read all of it."""
+        return [text for (text,) in self._database.execute("PRAGMA integrity_check") if text != "ok"]
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens are coded, of all chunks together."""
+        return len(self._tokens)
+
+    def terms_by_row(self) -> list[set[str]]:
+        """Return the terms of each chunk, having read all postings.
+
+        Raises:
+            IndexError: a posting is of no chunk.
+        """
+        terms: list[set[str]] = [set() for _ in range(self._vectors.ntotal)]
+        for term, first, count in self._database.execute("SELECT term, first, count FROM terms"):
+            for row in self._postings["row"][first : first + count].tolist():
+                terms[row].add(term)
+        return terms
+
     # --- reading ---------------------------------------------------------------------------------------------
 
     def chunk(self, row: int) -> Chunk:
@@ -391,10 +429,6 @@ class Generation:
             repairs=tuple(Repair(*repair) for repair in json.loads(repairs)),
             warnings=tuple(json.loads(warnings)),
         )
-
-
-def _mapped(file: Path) -> Any:
-    return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))  # slices of a memmap cost ten times as much
 
 
 _ALIAS_COLUMNS = "word, meant, kind, origin, is_exact, document, start, stop, definitions, rank"

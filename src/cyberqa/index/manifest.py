@@ -9,9 +9,10 @@ from pathlib import Path
 
 from cyberqa.embedding import EncoderInfo
 from cyberqa.errors import IncompatibleIndexError, NoIndexError, SearchIndexError
+from cyberqa.index.files import read_plain
 from cyberqa.types import JSON
 
-FORMAT = 4
+FORMAT = 5
 
 CURRENT_FILE = "current"
 GENERATIONS_FOLDER = "generations"
@@ -23,6 +24,17 @@ TOKENS_FILE = "tokens.npy"
 TOKEN_SENTENCES_FILE = "token-sentences.npy"  # noqa: S105 - tokens of a text
 PIECES_FILE = "pieces.npy"
 POSTINGS_FILE = "postings.npy"
+
+FILES = (
+    CHUNK_VECTORS_FILE,
+    DATABASE_FILE,
+    PIECES_FILE,
+    POSTINGS_FILE,
+    ROWS_FILE,
+    TOKEN_SENTENCES_FILE,
+    TOKENS_FILE,
+)
+"""All files of a generation but its manifest: no other name is ever taken from a manifest."""
 
 _GENERATION_ID = re.compile(r"[0-9a-f]{20}")
 INDEX_HINT = "run: cyberqa index"
@@ -68,7 +80,10 @@ class FileDigest:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The recipe with its outcome: failures by document id, counts, and size and digest of every file."""
+    """The recipe with its outcome: failures by document id, counts, and size and digest of every file.
+
+    On disk it carries a digest of itself, so that a manifest is whole where it equals its own :meth:`dump`.
+    """
 
     generation: str
     recipe: Recipe
@@ -86,7 +101,7 @@ class Manifest:
             "chunks": self.chunks,
             "files": {name: asdict(file) for name, file in self.files.items()},
         }
-        return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return _json_text(body | {"sha256": hashlib.sha256(_json_text(body).encode()).hexdigest()})
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
@@ -94,10 +109,10 @@ class Manifest:
 
         Raises:
             IncompatibleIndexError: another format.
-            SearchIndexError: missing, or not a manifest.
+            SearchIndexError: missing, not a manifest, or another generation's.
         """
         try:
-            body = json.loads((folder / MANIFEST_FILE).read_bytes())
+            body = json.loads(read_plain(folder / MANIFEST_FILE))
             if body["format"] != FORMAT:
                 raise IncompatibleIndexError(
                     f"the index in {folder.parent.parent} has format {body['format']}, expected format {FORMAT}",
@@ -107,9 +122,28 @@ class Manifest:
                 EncoderInfo(**body["encoder"]), *(dict(body[key]) for key in ("rules", "tools", "documents"))
             )
             files = {name: FileDigest(**file) for name, file in body["files"].items()}
-            return cls(str(body["generation"]), recipe, dict(body["failures"]), int(body["chunks"]), files)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            manifest = cls(str(body["generation"]), recipe, dict(body["failures"]), int(body["chunks"]), files)
+            if set(files) != set(FILES) or manifest.generation != folder.name:
+                raise ValueError("it names other files, or another generation")
+            return manifest
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SearchIndexError(f"the manifest in {folder} is damaged ({error})", hint=REBUILD_HINT) from error
+
+
+def _json_text(body: JSON) -> str:
+    return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def file_digest(file: Path) -> FileDigest:
+    """Return a file's size and SHA-256."""
+    with file.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        return FileDigest(handle.tell(), digest)
+
+
+def is_generation_id(name: str) -> bool:
+    """Whether a name is 20 hexadecimal digits, as :attr:`Recipe.generation` makes them."""
+    return _GENERATION_ID.fullmatch(name) is not None
 
 
 def generation_folder(index: Path, generation: str) -> Path:
@@ -124,15 +158,13 @@ def current_generation(index: Path) -> str:
         NoIndexError: none has been built.
         SearchIndexError: the pointer is not an id.
     """
+    pointer = index / CURRENT_FILE
     try:
-        name = (index / CURRENT_FILE).read_text(encoding="ascii").strip()
+        name = read_plain(pointer).decode("ascii").removesuffix("\n")
     except FileNotFoundError:
         raise NoIndexError(f"no index in {index}", hint=INDEX_HINT) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SearchIndexError(f"{index / CURRENT_FILE} cannot be read ({error})", hint=REBUILD_HINT) from error
-    if not _GENERATION_ID.fullmatch(name):
-        raise SearchIndexError(
-            f"{index / CURRENT_FILE}: expected a generation's id, found {name[:40]!r}",
-            hint=REBUILD_HINT,
-        )
+        raise SearchIndexError(f"{pointer} cannot be read ({error})", hint=REBUILD_HINT) from error
+    if not is_generation_id(name):
+        raise SearchIndexError(f"{pointer}: expected a generation's id, found {name[:40]!r}", hint=REBUILD_HINT)
     return name

@@ -1,13 +1,13 @@
 """What the corpus was when it was last indexed, beside the generations: tells in a moment whether it has changed."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cyberqa import corpus
 from cyberqa.errors import CorpusError
+from cyberqa.index.files import read_plain, replace_file
 from cyberqa.settings import Settings
 
 STATE_FILE = "state.json"
@@ -34,10 +34,10 @@ class IndexState:
     def load(cls, index: Path) -> "IndexState | None":
         """Return the state as last written, or None where there is none that can be read."""
         try:
-            body = json.loads((index / STATE_FILE).read_bytes())
+            body = json.loads(read_plain(index / STATE_FILE))
             files = {_decode(id_): corpus.FileState(**state) for id_, state in body["files"].items()}
             return cls(files, dict(body["settings"]))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
     def write(self, index: Path) -> None:
@@ -46,9 +46,7 @@ class IndexState:
             "files": {_encode(id_): asdict(state) for id_, state in self.files.items()},
             "settings": dict(self.settings),
         }
-        scratch = index / f".{STATE_FILE}-{os.getpid()}"
-        scratch.write_text(json.dumps(body) + "\n", encoding="utf-8")
-        scratch.replace(index / STATE_FILE)
+        replace_file(index / STATE_FILE, json.dumps(body) + "\n")
 
     def documents(self) -> dict[str, corpus.FileState]:
         """Return the files without those that say something of them."""

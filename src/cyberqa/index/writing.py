@@ -1,16 +1,12 @@
-"""Writes a generation beside the others, flushes it, and makes it current with one rename."""
+"""Writes the files of a generation beside the others; index.publishing puts them in their place."""
 
-import contextlib
-import hashlib
 import json
-import os
 import shutil
 import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +17,27 @@ from numpy.typing import NDArray
 from cyberqa.errors import SearchIndexError
 from cyberqa.index import lexical, typos
 from cyberqa.index.capitals import CapitalCounter
+from cyberqa.index.files import SCRATCH_PREFIX
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
-    CURRENT_FILE,
     DATABASE_FILE,
-    GENERATIONS_FOLDER,
     MANIFEST_FILE,
     PIECES_FILE,
     POSTINGS_FILE,
     ROWS_FILE,
     TOKEN_SENTENCES_FILE,
     TOKENS_FILE,
-    FileDigest,
     Manifest,
     Recipe,
+    file_digest,
     generation_folder,
 )
+from cyberqa.index.opening import empty_vectors, schema_sql
+from cyberqa.index.publishing import put_in_place
 from cyberqa.index.tokens import ChunkTokens, TokenTable
 from cyberqa.names.aliases import Alias
 from cyberqa.names.collecting import AliasCollector
 from cyberqa.types import Chunk, Document, Matrix
-
-_SCRATCH_PREFIX = ".writing-"
-_KEPT = 2  # the current generation, and the one before it for readers that are just opening it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +74,14 @@ def write_generation(
     """
     final = generation_folder(index, recipe.generation)
     final.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=final.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=final.parent))
     try:
         chunks = _write_files(scratch, documents, recipe.encoder.dim, names)
         files = {file.name: file_digest(file) for file in sorted(scratch.iterdir())}
         manifest = Manifest(recipe.generation, recipe, dict(failures), chunks, files)
         (scratch / MANIFEST_FILE).write_text(manifest.dump(), encoding="utf-8")
         scratch.chmod(0o755)
-        for file in scratch.iterdir():
-            _flush(file)
-        _flush(scratch)
-        _put_in_place(scratch, final, manifest)
+        put_in_place(scratch, final, manifest)
     except sqlite3.OperationalError as error:  # SQLite's word for a full disk
         raise SearchIndexError(
             f"the index in {index} cannot be written ({error})", hint="free some space, then run: cyberqa index"
@@ -100,61 +91,14 @@ def write_generation(
     return manifest
 
 
-def is_whole(folder: Path, manifest: Manifest, *, by_digest: bool = False) -> bool:
-    """Whether every file of a generation is there in its size, or by its digest."""
-    try:
-        if by_digest:
-            return all(file_digest(folder / name) == file for name, file in manifest.files.items())
-        return all((folder / name).stat().st_size == file.size_bytes for name, file in manifest.files.items())
-    except OSError:
-        return False
-
-
-def _put_in_place(scratch: Path, final: Path, manifest: Manifest) -> None:
-    """Rename a finished generation; one of the same id that is there and whole stays: somebody may be reading it."""
-    with contextlib.suppress(SearchIndexError):
-        if Manifest.load(final).dump() == manifest.dump() and is_whole(final, manifest, by_digest=True):
-            return
-    if final.exists():
-        damaged = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=final.parent))
-        final.rename(damaged / final.name)
-        scratch.rename(final)
-        shutil.rmtree(damaged, ignore_errors=True)
-    else:
-        scratch.rename(final)
-    _flush(final.parent)
-
-
-def make_current(index: Path, generation: str) -> None:
-    """Let a finished generation answer from now on, and sweep what is older than the one before it."""
-    pointer = index / CURRENT_FILE
-    scratch = pointer.with_name(f".{CURRENT_FILE}-{os.getpid()}")
-    scratch.write_text(generation + "\n", encoding="ascii")
-    _flush(scratch)
-    with contextlib.suppress(OSError):  # its time tells which generation answered last
-        os.utime(generation_folder(index, generation))
-    scratch.replace(pointer)
-    _flush(index)
-    _sweep(index, generation)
-
-
-def _sweep(index: Path, current: str) -> None:
-    folders = sorted((index / GENERATIONS_FOLDER).iterdir(), key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
-    finished = [folder for folder in folders if not folder.name.startswith(_SCRATCH_PREFIX)]
-    keep = {current, *(folder.name for folder in finished[:_KEPT])}
-    for folder in folders:
-        if folder.name not in keep:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int, names: AliasCollector) -> int:
-    vectors = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    vectors = empty_vectors(dim)
     tokens = TokenTable()
     matched: list[tuple[str, str | None]] = []
     capitals = CapitalCounter()
     database = sqlite3.connect(folder / DATABASE_FILE)
     try:
-        database.executescript(resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8"))
+        database.executescript(schema_sql())
         with database:
             for row, entry in enumerate(documents):
                 _insert_document(database, row, entry.document)
@@ -253,18 +197,3 @@ def _insert_chunks(database: sqlite3.Connection, document: int, chunks: Sequence
             json.dumps([(span.start, span.end) for span in chunk.context]),
         )
         database.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-
-
-def file_digest(file: Path) -> FileDigest:
-    """Return a file's size and SHA-256."""
-    with file.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
-        return FileDigest(handle.tell(), digest)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
