@@ -26,7 +26,8 @@ class Settings:
     ``query_prompt`` and ``document_prompt`` stand in front of what such a model reads; None takes the model's own.
     ``reranker`` is a local path or name of a cross-encoder that reads the best passages once more.
     ``exclude`` holds globs of document ids that are not documents. The ``read_`` limits hold for each document that
-    is read in a worker; ``read_output_mb`` is what its text and structure take as JSON.
+    is read in a worker; ``read_output_mb`` is what its text and structure take as JSON. ``cache_mb`` is how much
+    may be cached beside the index, but for what the index itself needs.
     """
 
     corpus: Path = Path("corpus")
@@ -43,6 +44,7 @@ class Settings:
     read_memory_mb: int = 2048
     read_output_mb: int = 64
     lock_timeout_s: int = 600
+    cache_mb: int = 2048
 
 
 def load_settings(
@@ -166,4 +168,5 @@ _PARSERS: dict[str, Callable[[Any, Path], Any]] = {
     "read_memory_mb": _integer(256, 1_048_576),
     "read_output_mb": _integer(1, 4096),
     "lock_timeout_s": _integer(0, 86_400),
+    "cache_mb": _integer(0, 1_048_576),
 }

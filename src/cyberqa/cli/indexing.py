@@ -16,6 +16,8 @@ from cyberqa.cli.common import (
     tell_unreadable,
     write,
 )
+from cyberqa.errors import UsageError
+from cyberqa.settings import Settings
 
 if TYPE_CHECKING:
     from cyberqa.ingest import BuildReport
@@ -27,13 +29,31 @@ def index_command(
     context: typer.Context,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read everything again; cached vectors are kept.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Drop the cached vectors too.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Drop from the cache what this index does not need.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
     as_json: JsonOption = False,
     corpus: CorpusOption = None,
     index: IndexOption = None,
 ) -> None:
     """Make the index agree with the corpus."""
-    report = build(settings_of(context, corpus, index), rebuild=rebuild, use_cache=not no_cache)
-    _finish_build(report, as_json)
+    settings = settings_of(context, corpus, index)
+    if dry_run:
+        if rebuild or no_cache or prune:
+            raise UsageError("--dry-run goes with no option that says how to build")
+        _tell_plan(settings, as_json)
+    else:
+        _finish_build(build(settings, rebuild=rebuild, use_cache=not no_cache, prune=prune), as_json)
+
+
+def _tell_plan(settings: Settings, as_json: bool) -> None:
+    from cyberqa import describing, render
+    from cyberqa.ingest import plan_index
+
+    plan = plan_index(settings)
+    if as_json:
+        write(render.dump_json(render.plan_json(plan)) + "\n")
+    else:
+        render.message(describing.plan_text(plan), sys.stdout)
 
 
 def add(

@@ -92,8 +92,16 @@ def read_document(
     Raises:
         DocumentError: the reason why it cannot be read, or why there would be nothing to quote.
     """
-    reader = reader_for(id_)
-    reading = read(id_, data)
+    reader_for(id_)
+    return make_document(id_, hashlib.sha256(data).hexdigest(), read(id_, data), metadata)
+
+
+def make_document(id_: str, sha256: str, reading: Reading, metadata: Metadata | None = None) -> Document:
+    """Turn what was read of a file, whose bytes have this digest, into a Document; see :func:`read_document`.
+
+    Raises:
+        DocumentError: there would be nothing to quote.
+    """
     metadata = _merged(metadata or Metadata(), reading.metadata)
     if all(block.kind in _NEVER_QUOTED for block in reading.blocks):
         raise DocumentError("it holds no running text, only headings or nothing at all")
@@ -102,9 +110,9 @@ def read_document(
         id=id_,
         title=metadata.title or _title(reading, id_),
         text=reading.text,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256,
         text_sha256=hashlib.sha256(reading.text.encode("utf-8")).hexdigest(),
-        reader=reader,
+        reader=reader_for(id_),
         blocks=tuple(reading.blocks),
         footnotes=link_footnotes(reading.text, reading.blocks, reading.marks),
         pages=reading.pages,

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from cyberqa import languages
+from cyberqa.documents.reading import Reading
 from cyberqa.types import Block, BlockKind, Document
 
 DETECTOR = "language/1"
@@ -25,13 +26,13 @@ _RUNNING_TEXT = (BlockKind.PARAGRAPH, BlockKind.LIST)
 _NO_LANGUAGE = "zxx"  # the detector's word for figures and codes
 
 
-def with_language(document: Document) -> Document:
+def with_language(document: Document, detected: str | None) -> Document:
     """Return the document with its language: the one that ``sources.toml`` gives, as a code, else the one detected."""
     given = document.metadata.language
-    return replace(document, language=languages.code_of(given) if given else detect_language(document))
+    return replace(document, language=languages.code_of(given) if given else detected)
 
 
-def detect_language(document: Document) -> str | None:
+def detect_language(document: Document | Reading) -> str | None:
     """Return the ISO 639-1 code of a document's running text; None where there is too little of it, or too much doubt.
 
     The same text has the same language, always.

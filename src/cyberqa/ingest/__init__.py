@@ -1,0 +1,228 @@
+"""Makes the index agree with the corpus: the only writer. Compares, reads, chunks, embeds, publishes."""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from cyberqa import corpus, languages
+from cyberqa.documents.workers import Limits, WorkerPool
+from cyberqa.embedding import Encoder
+from cyberqa.errors import CorpusError, SearchIndexError
+from cyberqa.index.cache import CACHE_FILE, Cache
+from cyberqa.index.generation import Generation
+from cyberqa.index.manifest import Manifest, generation_folder
+from cyberqa.index.state import IndexState
+from cyberqa.index.writing import is_whole, make_current, write_generation
+from cyberqa.ingest.building import Builder, EncoderOnDemand, Keys
+from cyberqa.ingest.planning import Plan
+from cyberqa.ingest.reporting import BuildReport, Changes, OnProgress, PlanReport, Progress, readable
+from cyberqa.names.collecting import AliasCollector
+from cyberqa.settings import Settings, load_settings
+from cyberqa.types import Metadata
+
+__all__ = ["BuildReport", "OnProgress", "PlanReport", "Progress", "build_from", "build_index", "plan_index"]
+
+LOCK_FILE = "lock"
+_MEGABYTE = 1_000_000
+
+
+def build_index(
+    settings: Settings,
+    *,
+    encoder: Encoder | None = None,
+    rebuild: bool = False,
+    use_cache: bool = True,
+    prune: bool = False,
+    on_progress: OnProgress = lambda _: None,
+) -> BuildReport:
+    """Make the index agree with the corpus, and current.
+
+    Args:
+        settings: where both are, and how to cut and embed.
+        encoder: the encoder to use instead of the one that the settings name.
+        rebuild: read every file again even when nothing has changed; vectors come from the cache.
+        use_cache: False forgets all that is cached first.
+        prune: drop from the cache what this index does not need.
+        on_progress: called as the build goes on.
+
+    Raises:
+        CorpusError: no corpus folder, or no document in it that can be read.
+        ModelError: the model cannot be loaded.
+        SearchIndexError: another builder holds the index for longer than ``settings.lock_timeout_s``.
+    """
+    started = time.perf_counter()
+    corpus.check_folder(settings)  # a missing corpus must not leave an index folder behind
+    with _writer_lock(settings, on_progress):
+        on_demand = EncoderOnDemand(settings, encoder, on_progress)
+        plan = Plan.make(settings, on_demand.info, trusting=use_cache and not rebuild)
+        work = _Work(settings, on_demand, plan, on_progress)
+        manifest = None if rebuild or not use_cache else _finished_manifest(settings.index, plan.recipe.generation)
+        if manifest is None or prune:
+            with work.open_cache() as cache:
+                if not use_cache:
+                    cache.clear()
+                manifest = manifest or work.write(cache, reread=rebuild)
+                work.make_room(cache, prune=prune)
+        _check_any_read(settings, manifest)
+        if plan.before is None or plan.before.generation != manifest.generation:
+            make_current(settings.index, manifest.generation)
+        plan.state.write(settings.index)  # last: after an interruption before it the index is called stale, never fresh
+        with contextlib.closing(Generation(generation_folder(settings.index, manifest.generation))) as generation:
+            report = work.report(manifest, generation)
+    return replace(report, seconds=time.perf_counter() - started)
+
+
+def plan_index(settings: Settings, *, encoder: Encoder | None = None) -> PlanReport:
+    """Return what :func:`build_index` would do, as far as can be told without reading a document; writes nothing.
+
+    Raises:
+        CorpusError: no corpus folder, or no document in it.
+        ModelError: the model cannot be loaded.
+    """
+    started = time.perf_counter()
+    corpus.check_folder(settings)
+    report = Plan.make(settings, EncoderOnDemand(settings, encoder, lambda _: None).info).report()
+    return replace(report, seconds=time.perf_counter() - started)
+
+
+class _Work:
+    """One build: what it needs, and what it has to tell in the end."""
+
+    def __init__(self, settings: Settings, encoder: EncoderOnDemand, plan: Plan, on_progress: OnProgress) -> None:
+        self._settings = settings
+        self._encoder = encoder
+        self._plan = plan
+        self._on_progress = on_progress
+        self._embedded = 0
+        self._pruned_bytes = 0
+        self._warnings = _unused(plan.sources, plan.state)
+
+    def open_cache(self) -> Cache:
+        """Return the cache of this index, open."""
+        info = self._encoder.info
+        return Cache(self._settings.index / CACHE_FILE, (*info.identity, info.runtime), info.dim)
+
+    def write(self, cache: Cache, *, reread: bool) -> Manifest:
+        """Write the generation; with ``reread``, of cached things only vectors are taken."""
+        plan = self._plan
+        names = AliasCollector(plan.groups)
+        with WorkerPool(Limits.from_settings(self._settings)) as pool:
+            builder = Builder(self._settings, self._encoder, plan, cache, pool, self._on_progress, reread=reread)
+            manifest = write_generation(self._settings.index, plan.recipe, builder.documents(), builder.failures, names)
+        self._embedded = builder.embedded
+        if cache.was_damaged:
+            self._warnings[CACHE_FILE] = ("it was damaged, and was begun anew",)
+        return manifest
+
+    def make_room(self, cache: Cache, *, prune: bool) -> None:
+        """Drop what this index does not need: all of it with ``prune``, else what is over the bound."""
+        max_bytes = 0 if prune else self._settings.cache_mb * _MEGABYTE
+        if cache.size_bytes() > max_bytes:
+            self._pruned_bytes = cache.prune(*Keys(self._plan).all_kept(), max_bytes)
+
+    def report(self, manifest: Manifest, generation: Generation) -> BuildReport:
+        """Return what was found and done."""
+        plan = self._plan
+        new = readable(manifest)
+        changes = Changes.between(readable(plan.before) if plan.before else {}, new)
+        return BuildReport(
+            generation=manifest.generation,
+            is_new=plan.before is None or plan.before.generation != manifest.generation,
+            documents=len(new),
+            chunks=manifest.chunks,
+            embedded=self._embedded,
+            added=changes.added,
+            changed=changes.changed,
+            renamed=changes.renamed,
+            removed=changes.removed,
+            unchanged=changes.unchanged,
+            failures=manifest.failures,
+            warnings=self._warnings | generation.warnings(),
+            model=manifest.recipe.encoder.model,
+            repairs=generation.repair_counts(),
+            uncovered=languages.uncovered(generation.languages(), self._encoder.info.languages),
+            pruned_bytes=self._pruned_bytes,
+        )
+
+
+def _unused(sources: Mapping[str, Metadata], state: IndexState) -> dict[str, tuple[str, ...]]:
+    missing = sorted(sources.keys() - state.documents().keys())
+    return (
+        {corpus.SOURCES_FILE: tuple(f"it describes {id_!r}, which is not there" for id_ in missing)} if missing else {}
+    )
+
+
+def _check_any_read(settings: Settings, manifest: Manifest) -> None:
+    if len(manifest.failures) < len(manifest.recipe.documents):
+        return
+    shutil.rmtree(generation_folder(settings.index, manifest.generation), ignore_errors=True)
+    reasons = "; ".join(f"{id_}: {reason}" for id_, reason in sorted(manifest.failures.items()))
+    raise CorpusError(
+        f"no document in {settings.corpus} can be read ({reasons})",
+        hint="mend or replace the files, then run: cyberqa index",
+    )
+
+
+def _finished_manifest(index: Path, generation: str) -> Manifest | None:
+    """Return the manifest of a generation that is there already, whole."""
+    folder = generation_folder(index, generation)
+    try:
+        manifest = Manifest.load(folder)
+    except SearchIndexError:
+        return None
+    return manifest if is_whole(folder, manifest) else None
+
+
+@contextlib.contextmanager
+def _writer_lock(settings: Settings, on_progress: OnProgress) -> Iterator[None]:
+    try:
+        settings.index.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SearchIndexError(
+            f"index folder {settings.index} cannot be made ({error.strerror})",
+            hint="name another with --index DIR",
+        ) from error
+    lock = FileLock(settings.index / LOCK_FILE)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            on_progress(Progress("waiting for another build of this index to finish"))
+            lock.acquire(timeout=settings.lock_timeout_s)
+    except Timeout:
+        raise SearchIndexError(
+            f"another process has been building {settings.index} for over {settings.lock_timeout_s} s",
+            hint="try again when it is done",
+        ) from None
+    except OSError as error:
+        raise SearchIndexError(
+            f"index folder {settings.index} cannot be written ({error.strerror})",
+            hint="name another with --index DIR",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+# --- the Python door -----------------------------------------------------------------------------------------
+
+
+def build_from(
+    corpus: str | Path | None = None,
+    index: str | Path | None = None,
+    *,
+    rebuild: bool = False,
+    **settings: Any,
+) -> BuildReport:
+    """Make an index agree with a corpus folder: ``cyberqa.build("corpus", "index")``.
+
+    ``settings`` are those of cyberqa.toml, by name. See :func:`build_index` for errors.
+    """
+    return build_index(load_settings({"corpus": corpus, "index": index, **settings}), rebuild=rebuild)
