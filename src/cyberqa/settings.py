@@ -77,6 +77,11 @@ def load_settings(
     return _apply(settings, given, base=cwd, origin="the command line")
 
 
+def cache_folder() -> Path:
+    """Return the folder where this user keeps what can be made again: ``$XDG_CACHE_HOME`` or ``~/.cache``, cyberqa."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cyberqa"
+
+
 def _find_file(cwd: Path) -> Path | None:
     return next((file for folder in (cwd, *cwd.parents) if (file := folder / FILE_NAME).is_file()), None)
 

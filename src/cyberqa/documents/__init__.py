@@ -6,17 +6,14 @@ from dataclasses import fields
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
-from cyberqa.documents import docx, html, pdf, text
+from cyberqa.documents import formats
+from cyberqa.documents.formats import READERS
 from cyberqa.documents.joining import link_footnotes
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.sniffing import check_head
 from cyberqa.documents.structure import MAX_TITLE_CHARS, heading_text, iter_lines
 from cyberqa.errors import DocumentError
 from cyberqa.types import BlockKind, Document, Metadata
-
-READERS: dict[str, str] = {suffix: module.READER for module in (text, pdf, docx, html) for suffix in module.SUFFIXES}
-"""File name suffix -> the rules that read it. Raised with any change of extraction or repair."""
-
 
 _NEVER_QUOTED = (BlockKind.HEADING, BlockKind.CONTENTS, BlockKind.RUNNING)
 
@@ -67,14 +64,22 @@ def read_bytes(id_: str, data: bytes) -> Reading:
     reader, suffix = reader_for(id_), PurePosixPath(id_).suffix.lower()
     check_head(data, suffix)
     match reader:
-        case pdf.READER:
-            return pdf.read_pdf(data)
-        case docx.READER:
-            return docx.read_docx(data)
-        case html.READER:
-            return html.read_html(data)
+        case formats.PDF:
+            from cyberqa.documents.pdf import read_pdf
+
+            return read_pdf(data)
+        case formats.DOCX:
+            from cyberqa.documents.docx import read_docx
+
+            return read_docx(data)
+        case formats.HTML:
+            from cyberqa.documents.html import read_html
+
+            return read_html(data)
         case _:
-            return text.read_text(data, suffix)
+            from cyberqa.documents.text import read_text
+
+            return read_text(data, suffix)
 
 
 def read_document(

@@ -1,11 +1,10 @@
 """The model that comes with cyberqa, and where its exported graph is kept."""
 
 import json
-import os
 from pathlib import Path
 
 from cyberqa.embedding import EncoderInfo
-from cyberqa.settings import DEFAULT_MODEL
+from cyberqa.settings import DEFAULT_MODEL, cache_folder
 
 MODEL = DEFAULT_MODEL
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -29,8 +28,7 @@ TOKENIZER_FILE = "tokenizer.json"
 
 def graph_folder(runtime_version: str) -> Path:
     """Return where the graph for this release of ONNX Runtime is kept: it may refuse what another has optimised."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "cyberqa" / f"{WEIGHTS_SHA256[:16]}-{GRAPH.replace('/', '')}-ort{runtime_version}"
+    return cache_folder() / f"{WEIGHTS_SHA256[:16]}-{GRAPH.replace('/', '')}-ort{runtime_version}"
 
 
 def is_complete(folder: Path) -> bool:

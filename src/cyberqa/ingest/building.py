@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from cyberqa import corpus
 from cyberqa.documents import load_bytes, make_document, read_bytes, reader_for
+from cyberqa.documents.detector import open_detector
 from cyberqa.documents.language import detect_language, with_language
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.wire import pack_reading, unpack_reading
@@ -163,7 +164,13 @@ class Builder:
         if is_read_in_process(id_, self._state[id_].size_bytes):
             return lambda: self._prepare(id_, self._detect(id_, self._read(id_, read_bytes)))
         result = self._workers.submit(self._read, id_, self._workers.read).result
+        self._get_ready()
         return lambda: self._prepare(id_, self._detect(id_, result()))
+
+    def _get_ready(self) -> None:
+        """Open, while a worker reads, what its reading will need."""
+        self._encoder.opened  # noqa: B018 - it is opened by being asked for
+        open_detector()
 
     # --- what the cache has ----------------------------------------------------------------------------------
 
