@@ -16,6 +16,7 @@ from cyberqa.index.cache import CACHE_FILE
 from cyberqa.index.generation import Generation
 from cyberqa.index.manifest import (
     CURRENT_FILE,
+    FORMAT,
     GENERATIONS_FOLDER,
     MANIFEST_FILE,
     current_generation,
@@ -217,7 +218,7 @@ def test_another_format_is_refused_in_words_and_mended_by_index(settings):
     manifest = generation_folder(settings.index, current_generation(settings.index)) / MANIFEST_FILE
     body = json.loads(manifest.read_text("utf-8"))
     manifest.write_text(json.dumps({**body, "format": 99}), "utf-8")
-    with pytest.raises(IncompatibleIndexError, match="format 99, expected format 4"):
+    with pytest.raises(IncompatibleIndexError, match=f"format 99, expected format {FORMAT}"):
         Generation.open_current(settings.index)
     build(settings)
     assert Generation.open_current(settings.index).manifest.chunks == 2

@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib.metadata
-import os
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -24,12 +24,12 @@ def open_detector() -> Any:
 
     Pidgin and Bikol take shares of short English; what has no such code could not be written down.
     """
-    file = cache_folder() / f"py3langid-{importlib.metadata.version('py3langid')}.npz"
-    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, TypeError):  # not there, or cut short
-        return _load(file)
+    folder = cache_folder() / f"py3langid-{importlib.metadata.version('py3langid')}"
+    with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or cut short
+        return _load(folder)
     detector = _unpack()
     with contextlib.suppress(OSError):  # no room, no permission: it is unpacked again next time
-        _save(detector, file)
+        _save(detector, folder)
     return detector
 
 
@@ -41,30 +41,23 @@ def _unpack() -> Any:
     return detector
 
 
-def _save(detector: Any, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(suffix=".npz", dir=file.parent)
+def _save(detector: Any, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=folder.name, dir=folder.parent))
     try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, *(np.asarray(getattr(detector, name)) for name in _ARRAYS))
-        Path(scratch).replace(file)
+        for name in _ARRAYS:
+            np.save(scratch / f"{name}.npy", np.asarray(getattr(detector, name)), allow_pickle=False)
+        shutil.rmtree(folder, ignore_errors=True)
+        scratch.rename(folder)
     finally:
-        Path(scratch).unlink(missing_ok=True)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _load(file: Path) -> Any:
-    from array import array
-
+def _load(folder: Path) -> Any:
     from py3langid.langid import LanguageIdentifier
 
-    with np.load(file, allow_pickle=False) as kept:
-        ptc, pc, classes, moves, row, output = (kept[name] for name in kept.files)
-    return LanguageIdentifier(
-        ptc,
-        pc,
-        classes.tolist(),
-        array(moves.dtype.char, moves.tobytes()),
-        output.tolist(),
-        norm_probs=True,
-        tk_row=array(row.dtype.char, row.tobytes()),
+    ptc, pc, classes, moves, row, output = (
+        np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)) for name in _ARRAYS
     )
+    tables = {"tk_nextmove": moves.data, "tk_row": row.tolist(), "tk_output": output.tolist()}
+    return LanguageIdentifier(ptc, pc, classes.tolist(), norm_probs=True, **tables)

@@ -7,7 +7,7 @@ was damaged counts as not there.
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -195,8 +195,8 @@ class Cache:
             return 0
         texts = {text for key in parcels for text in _split((self._row(_TEXTS_OF, key) or (b"",))[0])}
         needed = {"readings": set(readings), "parcels": set(parcels), "entries": texts}
-        for build, unneeded in self._by_age(needed):
-            if max_bytes and build and self.size_bytes() <= max_bytes * _ROOM:
+        for unneeded in self._by_age(needed):
+            if max_bytes and self.size_bytes() <= max_bytes * _ROOM:
                 break
             with self._connection:
                 for table, keys in unneeded.items():
@@ -204,14 +204,14 @@ class Cache:
         self._connection.execute("VACUUM")
         return held - self.size_bytes()
 
-    def _by_age(self, needed: dict[str, set[bytes]]) -> Iterator[tuple[int, dict[str, list[tuple[bytes]]]]]:
-        """Yield build after build, the oldest first, the keys by table that it brought and nobody needs."""
+    def _by_age(self, needed: Mapping[str, set[bytes]]) -> Iterator[dict[str, list[tuple[bytes]]]]:
+        """Yield of build after build, the oldest first, the keys by table that it brought and nobody needs."""
         found: dict[int, dict[str, list[tuple[bytes]]]] = {}
         for table, keys in needed.items():
             for key, born in self._connection.execute(f"SELECT key, born FROM {table}"):  # noqa: S608
                 if key not in keys:
                     found.setdefault(born, {}).setdefault(table, []).append((key,))
-        yield from sorted(found.items())
+        yield from (found[born] for born in sorted(found))
 
 
 _TEXTS_OF = "SELECT texts FROM parcels WHERE key = ?"

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from cyberqa.embedding import EncoderInfo
 from cyberqa.errors import IncompatibleIndexError, NoIndexError, SearchIndexError
+from cyberqa.index.layout import layout_digest
 from cyberqa.types import JSON
 
-FORMAT = 4
+FORMAT = f"5-{layout_digest()}"
+"""The number is raised by hand with what the layout does not show: the manifest itself, the names of files."""
 
 CURRENT_FILE = "current"
 GENERATIONS_FOLDER = "generations"

@@ -8,7 +8,6 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from cyberqa.errors import SearchIndexError
 from cyberqa.index import lexical, typos
 from cyberqa.index.cache import Entry
 from cyberqa.index.capitals import CapitalCounter
+from cyberqa.index.layout import schema_sql
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
     CURRENT_FILE,
@@ -148,7 +148,7 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int, n
     postings_builder = lexical.PostingsBuilder()
     database = sqlite3.connect(folder / DATABASE_FILE)
     try:
-        database.executescript(resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8"))
+        database.executescript(schema_sql())
         with database:
             for row, indexed in enumerate(documents):
                 parcel = indexed.parcel
