@@ -10,17 +10,20 @@ import numpy as np
 import pytest
 
 from conftest import FakeEncoder
-from cyberqa import ingest
+from cyberqa import chunking, ingest
 from cyberqa.errors import CorpusError, IncompatibleIndexError, NoIndexError, SearchIndexError
+from cyberqa.index.cache import CACHE_FILE
 from cyberqa.index.generation import Generation
 from cyberqa.index.lock import LOCK_FILE
 from cyberqa.index.manifest import (
     CURRENT_FILE,
+    FORMAT,
     GENERATIONS_FOLDER,
     MANIFEST_FILE,
     current_generation,
     generation_folder,
 )
+from cyberqa.ingest import building
 from cyberqa.session import Session
 from cyberqa.settings import Settings
 
@@ -140,7 +143,7 @@ def test_nothing_changed_writes_nothing(settings):
 
 
 def test_an_interrupted_build_leaves_the_last_generation_and_keeps_its_vectors(settings, monkeypatch):
-    monkeypatch.setattr(ingest, "_CACHED_AT_ONCE", 1)
+    monkeypatch.setattr(building, "_CACHED_AT_ONCE", 1)
     before = build(settings).generation
     (settings.corpus / "gamma.txt").write_text(
         "Gamma report\n\n1 A\n\nA third text.\n\n2 B\n\nA fourth one.\n\n3 C\n\nA fifth.\n", "utf-8"
@@ -216,7 +219,7 @@ def test_another_format_is_refused_in_words_and_mended_by_index(settings):
     manifest = generation_folder(settings.index, current_generation(settings.index)) / MANIFEST_FILE
     body = json.loads(manifest.read_text("utf-8"))
     manifest.write_text(json.dumps({**body, "format": 99}), "utf-8")
-    with pytest.raises(IncompatibleIndexError, match="format 99, expected format 5"):
+    with pytest.raises(IncompatibleIndexError, match=f"format 99, expected format {FORMAT}"):
         Generation.open_current(settings.index)
     build(settings)
     assert Generation.open_current(settings.index).manifest.chunks == 2
@@ -292,9 +295,9 @@ def test_a_damaged_state_or_cache_is_mended_by_index(settings):
     build(settings)
     (settings.index / "state.json").write_text('{"files": [], "settings": []}')
     assert Session.open(settings, FakeEncoder()).changes is None
-    (settings.index / ingest.CACHE_FILE).write_bytes(b"nonsense" * 1000)
+    (settings.index / CACHE_FILE).write_bytes(b"nonsense" * 1000)
     report = build(settings, rebuild=True)
-    assert report.warnings == {ingest.CACHE_FILE: ("it was damaged, and was begun anew",)}
+    assert report.warnings == {CACHE_FILE: ("it was damaged, and was begun anew",)}
     assert report.embedded == 2
     assert Session.open(settings, FakeEncoder()).changes == []
 
@@ -346,14 +349,14 @@ def test_a_file_that_comes_while_it_is_indexed_makes_the_index_stale(settings):
 
 
 def test_a_fault_of_ours_costs_one_document_only(settings, monkeypatch):
-    whole = ingest.chunking.chunk_document
+    whole = chunking.chunk_document
 
     def faulty(document, **options):
         if document.id == "alpha.txt":
             raise ZeroDivisionError("a fault")
         return whole(document, **options)
 
-    monkeypatch.setattr(ingest.chunking, "chunk_document", faulty)
+    monkeypatch.setattr(chunking, "chunk_document", faulty)
     report = build(settings)
     assert report.failures == {"alpha.txt": "reading it failed unexpectedly (ZeroDivisionError: a fault)"}
     assert report.documents == 1

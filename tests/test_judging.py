@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conftest import FakeEncoder
 from cyberqa import ingest
 from cyberqa.evaluation import fitting
-from cyberqa.index.capitals import NO_CAPITALS, CapitalCounter, Capitals
+from cyberqa.index.capitals import NO_CAPITALS, CapitalCounter, Capitals, count_forms
 from cyberqa.index.generation import Generation
 from cyberqa.index.lexical import index_terms
 from cyberqa.judging import calibration
@@ -458,7 +458,7 @@ def test_out_of_fold_logits_of_a_mere_coin_tell_nothing():
 def counted(*texts: str) -> dict[str, Capitals]:
     counter = CapitalCounter()
     for text in texts:
-        counter.add(text)
+        counter.add(*count_forms(text))
     return {word: Capitals(share, is_always) for word, share, is_always in counter.rows()}
 
 

@@ -13,7 +13,7 @@ from cyberqa import ingest
 from cyberqa.index import lexical
 from cyberqa.index.generation import Generation
 from cyberqa.index.phrases import phrase_matches, quoted_phrases, without_quoted
-from cyberqa.index.typos import Correction, corrected, known_words, nearest, reach_of
+from cyberqa.index.typos import Correction, WordCounter, corrected, count_words, nearest, reach_of
 from cyberqa.index.words import analysers, fold, folded_words, index_terms, spelled_words
 from cyberqa.retrieval import Mode, retrieve
 from cyberqa.retrieval.forms import Query, encode_form
@@ -82,7 +82,10 @@ def bm25(tf: int, df: int, total: int, length: int, mean: float) -> float:
 
 
 def scores_of(texts: list[str], question: str) -> list[float]:
-    directory, postings = lexical.build_postings((text, None) for text in texts)
+    builder = lexical.PostingsBuilder()
+    for text in texts:
+        builder.add(lexical.count_terms(text, None))
+    directory, postings = builder.build()
     found = {term: postings[first : first + count] for term, first, count in directory}
     asked = dict.fromkeys(index_terms(question))
     return lexical.add_scores([[(found[t], 1.0)] for t in asked if t in found], len(texts)).tolist()
@@ -250,7 +253,10 @@ def test_numbers_and_short_words_may_have_no_slip():
 
 def test_known_words_are_written_as_mostly_written():
     texts = [("The Law law law, LAW 2019 a1b2c3 Albania", "en"), ("Закон zakon zakon", "sr"), ("Щит меч", "ru")]
-    assert known_words(texts) == [("albania", "Albania", 1), ("zakon", "zakon", 3)]
+    counter = WordCounter()
+    for text, language in texts:
+        counter.add(count_words([text]), language)
+    assert counter.known_words() == [("albania", "Albania", 1), ("zakon", "zakon", 3)]
 
 
 def test_a_corrected_question_keeps_all_else():

@@ -19,7 +19,7 @@ from cyberqa.index.generation import Generation
 from cyberqa.index.state import changed_files
 from cyberqa.names import mining
 from cyberqa.names.aliases import Alias, Kind, Origin, is_acronym
-from cyberqa.names.collecting import AliasCollector
+from cyberqa.names.collecting import AliasCollector, find_names
 from cyberqa.names.expanding import WEIGHTS, Expansions, expand
 from cyberqa.names.given import read_aliases
 from cyberqa.names.shipped import shipped_aliases
@@ -33,7 +33,7 @@ def mined(text: str) -> list[tuple[str, str]]:
 def collected(*texts: str, groups=None) -> list[Alias]:
     collector = AliasCollector(groups or {})
     for number, text in enumerate(texts):
-        collector.add(SimpleNamespace(id=f"{number}.txt", text=text))
+        collector.add(f"{number}.txt", find_names(text))
     return collector.aliases()
 
 
@@ -50,7 +50,7 @@ def of_reports() -> list[Alias]:
     texts = (SimpleNamespace(id=file.name, text=file.read_bytes().decode()) for file in sorted(CORPUS.glob("*.txt")))
     collector = AliasCollector(read_aliases(CORPUS))
     for text in texts:
-        collector.add(text)
+        collector.add(text.id, find_names(text.text))
     return collector.aliases()
 
 
@@ -225,7 +225,7 @@ def test_aliases_come_back_as_they_were_collected(settings):
     files = sorted(settings.corpus.glob("*.txt"))
     collector = AliasCollector({})
     for file in files:
-        collector.add(SimpleNamespace(id=file.name, text=file.read_text("utf-8")))
+        collector.add(file.name, find_names(file.read_text("utf-8")))
     expected = collector.aliases()
     assert Generation.open_current(settings.index).aliases() == expected
     assert {(alias.word, alias.meant) for alias in expected} >= {

@@ -35,14 +35,23 @@ def list_files(settings: Settings) -> dict[str, Path]:
         CorpusError: no such folder, or a folder in it that cannot be listed.
     """
     corpus = settings.corpus
-    if not corpus.is_dir():
-        found = "a file" if corpus.exists() else "nothing"
-        raise CorpusError(
-            f"corpus folder {corpus} expected, found {found} there",
-            hint="put your reports into a folder and name it with --corpus DIR",
-        )
+    check_folder(settings)
     files = {path.relative_to(corpus).as_posix(): path for path in _walk(corpus, settings.index)}
     return {id_: files[id_] for id_ in sorted(files) if not is_excluded(id_, settings.exclude)}
+
+
+def check_folder(settings: Settings) -> None:
+    """Make sure that there is a corpus folder.
+
+    Raises:
+        CorpusError: there is none.
+    """
+    if not settings.corpus.is_dir():
+        found = "a file" if settings.corpus.exists() else "nothing"
+        raise CorpusError(
+            f"corpus folder {settings.corpus} expected, found {found} there",
+            hint="put your reports into a folder and name it with --corpus DIR",
+        )
 
 
 def is_excluded(id_: str, exclude: Sequence[str] = ()) -> bool:
@@ -102,22 +111,31 @@ class FileState:
     sha256: str | None
 
 
-def file_state(path: Path, corpus: Path | None = None) -> FileState:
-    """Return the present state of a file, reading all of it; of a link that leads out of ``corpus``, nothing."""
+def file_state(path: Path, corpus: Path | None = None, known: FileState | None = None) -> FileState:
+    """Return the present state of a file, reading all of it unless it has the size and time of ``known``.
+
+    Of a link that leads out of ``corpus``, nothing is read or told.
+    """
     if corpus and leads_outside(path, corpus):
         return FileState(0, 0, None)
     try:
         stat = path.stat()
         if not S_ISREG(stat.st_mode):  # opening a pipe would wait for ever
             return FileState(0, 0, None)
+        if known and known.sha256 and (stat.st_size, stat.st_mtime_ns) == (known.size_bytes, known.mtime_ns):
+            return known
         with path.open("rb") as file:
             return FileState(stat.st_size, stat.st_mtime_ns, hashlib.file_digest(file, "sha256").hexdigest())
     except OSError:
         return FileState(0, 0, None)
 
 
-def has_changed(path: Path, known: FileState, corpus: Path) -> bool:
-    """Whether a file is another than it was. It is read only where its time has moved and its size has not."""
+def has_changed(path: Path, known: FileState, corpus: Path, *, is_settled: bool = True) -> bool:
+    """Whether a file is another than it was.
+
+    It is read only where its time has moved and its size has not, or where it was not settled: written so shortly
+    before it was looked at that it may have been written again in the same tick of the clock.
+    """
     if known.sha256 is None:
         return file_state(path, corpus).sha256 is not None
     if leads_outside(path, corpus):
@@ -128,7 +146,8 @@ def has_changed(path: Path, known: FileState, corpus: Path) -> bool:
         return True
     if stat.st_size != known.size_bytes:
         return True
-    return stat.st_mtime_ns != known.mtime_ns and file_state(path, corpus).sha256 != known.sha256
+    is_as_it_was = is_settled and stat.st_mtime_ns == known.mtime_ns
+    return not is_as_it_was and file_state(path, corpus).sha256 != known.sha256
 
 
 def watched_files(settings: Settings) -> dict[str, Path]:

@@ -7,7 +7,7 @@ from cyberqa import languages
 from cyberqa.types import JSON
 
 if TYPE_CHECKING:
-    from cyberqa.ingest import BuildReport
+    from cyberqa.ingest import BuildReport, PlanReport
 
 _FAULTS_SHOWN = 20
 
@@ -17,15 +17,36 @@ _FAULTS_SHOWN = 20
 
 def build_text(report: "BuildReport") -> str:
     """Return the one summary line of a build."""
-    changes = [
-        f"{len(ids)} {name}"
-        for name, ids in (("added", report.added), ("changed", report.changed), ("removed", report.removed))
-        if ids
-    ]
-    state = ", ".join(changes) if changes else ("rebuilt" if report.is_new else "nothing changed")
-    failed = f", {len(report.failures)} could not be read" if report.failures else ""
-    done = f"{state}{failed}; {report.embedded} texts embedded; generation {report.generation}"
+    state = _changes(report) or ("rebuilt" if report.is_new else "nothing changed")
+    freed = f"; {report.pruned_bytes / 1e6:.1f} MB of cache freed" if report.pruned_bytes else ""
+    done = f"{state}; {report.embedded} texts embedded{freed}; {report.seconds:.1f} s; generation {report.generation}"
     return f"{report.documents} documents, {report.chunks} chunks ({done})"
+
+
+def plan_text(plan: "PlanReport") -> str:
+    """Return what ``cyberqa index --dry-run`` prints: a line a file that differs, and a summary."""
+    kinds = (("added", plan.added), ("changed", plan.changed), ("removed", plan.removed))
+    lines = [f"  {kind:<8} {id_}" for kind, ids in kinds for id_ in ids]
+    lines += [f"  renamed  {old} -> {new}" for old, new in plan.renamed.items()]
+    anew = "all made anew from what is cached, for the rules have changed" if plan.is_new else "nothing to do"
+    state = _changes(plan) or anew
+    return "\n".join(
+        [*lines, f"{plan.documents} documents ({state}; generation {plan.generation}); nothing was written"]
+    )
+
+
+def _changes(report: "BuildReport | PlanReport") -> str:
+    """Return how many documents are what they are, where any has changed or could not be read."""
+    counts = {
+        "added": len(report.added),
+        "changed": len(report.changed),
+        "renamed": len(report.renamed),
+        "removed": len(report.removed),
+    }
+    if any(counts.values()):
+        counts["unchanged"] = report.unchanged
+    counts["could not be read"] = len(report.failures)
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def build_notes(report: "BuildReport") -> list[str]:

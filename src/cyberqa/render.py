@@ -15,11 +15,12 @@ from cyberqa.errors import CyberqaError
 from cyberqa.types import JSON, Answer, Location, Passage, Verdict
 
 if TYPE_CHECKING:
-    from cyberqa.ingest import BuildReport
+    from cyberqa.ingest import BuildReport, PlanReport
 
 ANSWER_SCHEMA = "cyberqa.answer/1"
 ERROR_SCHEMA = "cyberqa.error/1"
 BUILD_SCHEMA = "cyberqa.build/1"
+PLAN_SCHEMA = "cyberqa.plan/1"
 
 _DECIMALS = 6
 _GAP = "[…]"  # stands for the footnotes or page end between a sentence's two halves
@@ -64,6 +65,11 @@ def error_json(error: CyberqaError, **more: int | str) -> JSON:
 def build_json(report: "BuildReport") -> JSON:
     """Return what a build did as a JSON object."""
     return {"schema": BUILD_SCHEMA, **asdict(report)}
+
+
+def plan_json(plan: "PlanReport") -> JSON:
+    """Return what a build would do as a JSON object."""
+    return {"schema": PLAN_SCHEMA, **asdict(plan)}
 
 
 def dump_json(body: Mapping[str, Any], *, indent: int | None = 2) -> str:

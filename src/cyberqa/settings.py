@@ -27,7 +27,8 @@ class Settings:
     ``reranker`` is a local path or name of a cross-encoder that reads the best passages once more.
     ``exclude`` holds globs of document ids that are not documents. The ``read_`` limits hold for each document that
     is read in a worker; ``read_output_mb`` is what its text and structure take as JSON. ``lock_timeout_s`` is how long
-    a build waits for another; ``keep_generations`` counts the one that answers and those that did before it.
+    a build waits for another; ``keep_generations`` counts the one that answers and those that did before it;
+    ``cache_mb`` is how much may be cached beside the index, but for what the index itself needs.
     """
 
     corpus: Path = Path("corpus")
@@ -45,6 +46,7 @@ class Settings:
     read_output_mb: int = 64
     lock_timeout_s: int = 600
     keep_generations: int = 2
+    cache_mb: int = 2048
 
 
 def load_settings(
@@ -75,6 +77,11 @@ def load_settings(
     settings = _apply(settings, from_env, base=cwd, origin="the environment")
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     return _apply(settings, given, base=cwd, origin="the command line")
+
+
+def cache_folder() -> Path:
+    """Return the folder where this user keeps what can be made again: ``$XDG_CACHE_HOME`` or ``~/.cache``, cyberqa."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cyberqa"
 
 
 def _find_file(cwd: Path) -> Path | None:
@@ -169,4 +176,5 @@ _PARSERS: dict[str, Callable[[Any, Path], Any]] = {
     "read_output_mb": _integer(1, 4096),
     "lock_timeout_s": _integer(0, 86_400),
     "keep_generations": _integer(1, 1000),
+    "cache_mb": _integer(0, 1_048_576),
 }

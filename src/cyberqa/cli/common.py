@@ -94,12 +94,12 @@ def _tell_cost(settings: Settings) -> None:
             render.message(f"cyberqa: loading {' and '.join(names)} with torch, which takes seconds", sys.stderr)
 
 
-def build(settings: Settings, *, rebuild: bool = False, use_cache: bool = True) -> "BuildReport":
+def build(settings: Settings, *, rebuild: bool = False, use_cache: bool = True, prune: bool = False) -> "BuildReport":
     """Make the index agree with the corpus, with progress."""
     from cyberqa.ingest import build_index
 
     with progress() as on_progress:
-        return build_index(settings, rebuild=rebuild, use_cache=use_cache, on_progress=on_progress)
+        return build_index(settings, rebuild=rebuild, use_cache=use_cache, prune=prune, on_progress=on_progress)
 
 
 _WARNINGS_SHOWN = 20

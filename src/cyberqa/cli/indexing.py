@@ -17,7 +17,7 @@ from cyberqa.cli.common import (
     tell_unreadable,
     write,
 )
-from cyberqa.errors import CyberqaError
+from cyberqa.errors import CyberqaError, UsageError
 from cyberqa.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,13 +39,20 @@ def index_command(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on: index again whenever files have changed, until Ctrl-C.")
     ] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Drop from the cache what this index does not need.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
     as_json: JsonOption = False,
     corpus: CorpusOption = None,
     index: IndexOption = None,
 ) -> None:
     """Make the index agree with the corpus."""
     settings = settings_of(context, corpus, index, {"keep_generations": keep})
-    first = {"rebuild": rebuild, "use_cache": not no_cache}
+    first = {"rebuild": rebuild, "use_cache": not no_cache, "prune": prune}
+    if dry_run:
+        if rebuild or no_cache or prune or keep or watch:
+            raise UsageError("--dry-run goes with no option that says how to build")
+        _tell_plan(settings, as_json)
+        return
     if watch:
         _watch(settings, first, as_json)
     _finish_build(build(settings, **first), as_json)
@@ -63,6 +70,17 @@ def _watch(settings: Settings, first: dict[str, bool], as_json: bool) -> None:
             _tell_build(outcome, as_json, f"{time.strftime('%H:%M:%S')} ")
         render.message(f"cyberqa: watching {settings.corpus}; Ctrl-C ends", sys.stderr)
         sys.stdout.flush()
+
+
+def _tell_plan(settings: Settings, as_json: bool) -> None:
+    from cyberqa import describing, render
+    from cyberqa.ingest import plan_index
+
+    plan = plan_index(settings)
+    if as_json:
+        write(render.dump_json(render.plan_json(plan)) + "\n")
+    else:
+        render.message(describing.plan_text(plan), sys.stdout)
 
 
 def add(

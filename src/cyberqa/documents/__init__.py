@@ -6,17 +6,14 @@ from dataclasses import fields
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
-from cyberqa.documents import docx, html, pdf, text
+from cyberqa.documents import formats
+from cyberqa.documents.formats import READERS, TABLE_SUFFIXES
 from cyberqa.documents.joining import link_footnotes
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.sniffing import check_head
 from cyberqa.documents.structure import MAX_TITLE_CHARS, heading_text, iter_lines
 from cyberqa.errors import DocumentError
 from cyberqa.types import BlockKind, Document, Metadata
-
-READERS: dict[str, str] = {suffix: module.READER for module in (text, pdf, docx, html) for suffix in module.SUFFIXES}
-"""File name suffix -> the rules that read it. Raised with any change of extraction or repair."""
-
 
 _NEVER_QUOTED = (BlockKind.HEADING, BlockKind.CONTENTS, BlockKind.RUNNING)
 
@@ -67,14 +64,22 @@ def read_bytes(id_: str, data: bytes) -> Reading:
     reader, suffix = reader_for(id_), PurePosixPath(id_).suffix.lower()
     check_head(data, suffix)
     match reader:
-        case pdf.READER:
-            return pdf.read_pdf(data)
-        case docx.READER:
-            return docx.read_docx(data)
-        case html.READER:
-            return html.read_html(data)
+        case formats.PDF:
+            from cyberqa.documents.pdf import read_pdf
+
+            return read_pdf(data)
+        case formats.DOCX:
+            from cyberqa.documents.docx import read_docx
+
+            return read_docx(data)
+        case formats.HTML:
+            from cyberqa.documents.html import read_html
+
+            return read_html(data)
         case _:
-            return text.read_text(data, suffix)
+            from cyberqa.documents.text import read_text
+
+            return read_text(data, suffix)
 
 
 def read_document(
@@ -92,8 +97,16 @@ def read_document(
     Raises:
         DocumentError: the reason why it cannot be read, or why there would be nothing to quote.
     """
-    reader = reader_for(id_)
-    reading = read(id_, data)
+    reader_for(id_)
+    return make_document(id_, hashlib.sha256(data).hexdigest(), read(id_, data), metadata)
+
+
+def make_document(id_: str, sha256: str, reading: Reading, metadata: Metadata | None = None) -> Document:
+    """Turn what was read of a file, whose bytes have this digest, into a Document; see :func:`read_document`.
+
+    Raises:
+        DocumentError: there would be nothing to quote.
+    """
     metadata = _merged(metadata or Metadata(), reading.metadata)
     if all(block.kind in _NEVER_QUOTED for block in reading.blocks):
         raise DocumentError("it holds no running text, only headings or nothing at all")
@@ -102,9 +115,9 @@ def read_document(
         id=id_,
         title=metadata.title or _title(reading, id_),
         text=reading.text,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256,
         text_sha256=hashlib.sha256(reading.text.encode("utf-8")).hexdigest(),
-        reader=reader,
+        reader=reader_for(id_),
         blocks=tuple(reading.blocks),
         footnotes=link_footnotes(reading.text, reading.blocks, reading.marks),
         pages=reading.pages,
@@ -126,5 +139,5 @@ def _title(reading: Reading, id_: str) -> str:
     first_heading = next((heading_text(reading.text, b) for b in reading.blocks if b.kind is BlockKind.HEADING), "")
     first_line = next((line.text for line in iter_lines(reading.text) if not line.is_blank), "")
     found = first_heading or first_line
-    is_title = 0 < len(found) <= MAX_TITLE_CHARS and not id_.lower().endswith(text.TABLE_SUFFIXES)
+    is_title = 0 < len(found) <= MAX_TITLE_CHARS and not id_.lower().endswith(TABLE_SUFFIXES)
     return found if is_title else PurePosixPath(id_).stem

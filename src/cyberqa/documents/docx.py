@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from docx.document import Document as WordDocument
     from lxml.etree import _Element
 
-READER = "docx/1"
-SUFFIXES = (".docx",)
 
 _MAX_UNPACKED_BYTES = 500_000_000  # pictures count, too, but cost no more than their bytes
 _MAX_XML_BYTES = 60_000_000  # parsed, XML takes some ten times its size; a report of 1,000 pages has 15 MB

@@ -21,8 +21,6 @@ from cyberqa.types import BlockKind, Metadata
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-READER = "html/1"
-SUFFIXES = (".html", ".htm", ".xhtml")
 
 _DECLARED = re.compile(
     rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]+)|<\?xml[^>]{0,80}encoding=["']([\w:.-]+)"""

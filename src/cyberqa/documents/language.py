@@ -1,14 +1,14 @@
 """Detects the language of a document's running text.
 
-Takes a second and 100 MB to load, once: called by the process that indexes, not by each of its readers.
+Takes 100 MB: called by the process that indexes, not by each of its readers.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
-from typing import Any
 
 from cyberqa import languages
+from cyberqa.documents.detector import NO_LANGUAGE, open_detector
+from cyberqa.documents.reading import Reading
 from cyberqa.types import Block, BlockKind, Document
 
 DETECTOR = "language/1"
@@ -22,16 +22,15 @@ _MIN_CONFIDENCE = 0.8
 answers were over .89 in all twelve languages tried."""
 
 _RUNNING_TEXT = (BlockKind.PARAGRAPH, BlockKind.LIST)
-_NO_LANGUAGE = "zxx"  # the detector's word for figures and codes
 
 
-def with_language(document: Document) -> Document:
+def with_language(document: Document, detected: str | None) -> Document:
     """Return the document with its language: the one that ``sources.toml`` gives, as a code, else the one detected."""
     given = document.metadata.language
-    return replace(document, language=languages.code_of(given) if given else detect_language(document))
+    return replace(document, language=languages.code_of(given) if given else detected)
 
 
-def detect_language(document: Document) -> str | None:
+def detect_language(document: Document | Reading) -> str | None:
     """Return the ISO 639-1 code of a document's running text; None where there is too little of it, or too much doubt.
 
     The same text has the same language, always.
@@ -41,12 +40,12 @@ def detect_language(document: Document) -> str | None:
         return None
     shares: dict[str, float] = {}
     best: dict[str, str] = {}
-    for code, share in _detector().rank(text):  # best first
+    for code, share in open_detector().rank(text):  # best first
         kind = "family" if code in languages.FAMILY else code
         best.setdefault(kind, code)
         shares[kind] = shares.get(kind, 0.0) + share
     kind = max(shares, key=lambda name: shares[name])
-    return best[kind] if shares[kind] >= _MIN_CONFIDENCE and kind != _NO_LANGUAGE else None
+    return best[kind] if shares[kind] >= _MIN_CONFIDENCE and kind != NO_LANGUAGE else None
 
 
 def _sample(text: str, blocks: Sequence[Block]) -> str:
@@ -56,13 +55,3 @@ def _sample(text: str, blocks: Sequence[Block]) -> str:
         return running
     size, step = _MAX_CHARS // _PIECES, len(running) // _PIECES
     return "\n".join(running[first : first + size] for first in range(0, step * _PIECES, step))
-
-
-@cache
-def _detector() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    detector = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    # Pidgin and Bikol take shares of short English; what has no code of two letters could not be written down.
-    detector.set_languages([code for code in detector.labels if len(code) == 2 or code == _NO_LANGUAGE])
-    return detector

@@ -9,11 +9,6 @@ from cyberqa.documents.structure import MAX_HEADING_CHARS, Line, find_blocks, it
 from cyberqa.errors import DocumentError
 from cyberqa.types import Block, BlockKind, Metadata, Span
 
-READER = "text/1"
-TABLE_SUFFIXES = (".csv", ".tsv")
-"""Of files that are one table: their first line is a header, no title."""
-SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", *TABLE_SUFFIXES)
-
 _BYTE_ORDER_MARKS = (  # the longer first: UTF-32's begins like UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),

@@ -19,7 +19,7 @@ from queue import LifoQueue
 from threading import Lock, Timer
 from typing import Any, BinaryIO, ParamSpec, Self, TypeVar, cast
 
-from cyberqa.documents import READERS, text
+from cyberqa.documents.formats import READERS, TEXT_SUFFIXES
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.wire import READY, OverlongFrameError, read_frame, unpack_reading, write_frame
 from cyberqa.errors import CyberqaError, DocumentError
@@ -33,7 +33,7 @@ DOCUMENTS_PER_CHILD = 500
 IN_PROCESS_BYTES = 1_000_000
 """Larger text goes through a worker, as everything else does that needs more than decoding."""
 
-_PLAIN_TEXT = frozenset(text.SUFFIXES) - {".md", ".markdown"}  # Markdown: a parser that a hostile file can slow down
+_PLAIN_TEXT = frozenset(TEXT_SUFFIXES) - {".md", ".markdown"}  # Markdown: a parser that a hostile file can slow down
 _START_TIMEOUT_S = 60
 _MAX_REASON_CHARS = 500
 

@@ -128,6 +128,17 @@ def load_encoder(settings: Settings) -> Encoder:
     )
 
 
+def known_info(settings: Settings) -> EncoderInfo | None:
+    """Return what :func:`load_encoder` would load, where that can be told without opening it: the bundled model."""
+    if not _is_light(settings):
+        return None
+    import importlib.metadata
+
+    from cyberqa.embedding import bundled
+
+    return bundled.known_info(importlib.metadata.version("onnxruntime"))
+
+
 def _is_light(settings: Settings) -> bool:
     prompted = settings.query_prompt or settings.document_prompt
     return settings.model == DEFAULT_MODEL and settings.device is None and not prompted

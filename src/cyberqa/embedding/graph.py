@@ -1,6 +1,5 @@
 """The bundled model's exported graph on ONNX Runtime: the light path of every question, and of indexing too."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -13,7 +12,6 @@ from tokenizers import Tokenizer
 from cyberqa.embedding import Encoder, EncoderInfo, Encoding, Tokens, bundled, check_window, tokens_of
 from cyberqa.errors import ModelError
 
-_SPECIAL_TOKENS = 2  # [CLS] and [SEP]
 _IN_FLIGHT_PER_CORE = 4
 
 
@@ -33,23 +31,12 @@ class GraphEncoder(Encoder):
             ModelError: the bundled weights are not the pinned ones, or the export failed.
         """
         folder = bundled.graph_folder(onnxruntime.__version__)
-        if not _is_complete(folder):
+        if not bundled.is_complete(folder):
             export_graph(folder)
-        manifest = json.loads((folder / bundled.MANIFEST).read_bytes())
         tokenizer = Tokenizer.from_file(str(folder / bundled.TOKENIZER_FILE))
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        info = EncoderInfo(
-            model=bundled.MODEL,
-            weights_sha256=bundled.WEIGHTS_SHA256,
-            graph=bundled.GRAPH,
-            precision="fp32",
-            device="cpu",
-            dim=manifest["dim"],
-            window_tokens=manifest["max_tokens"] - _SPECIAL_TOKENS,
-            runtime=f"onnxruntime {onnxruntime.__version__}",
-            languages=bundled.LANGUAGES,
-        )
+        info = bundled.encoder_info(folder, onnxruntime.__version__)
         return cls(_open_session(folder / bundled.MODEL_FILE), tokenizer, info)
 
     @property
@@ -90,7 +77,7 @@ class GraphEncoder(Encoder):
 
     def _encode_one(self, text: str) -> Encoding:
         ids = self._tokenizer.encode(text).ids
-        check_window(text, len(ids) - _SPECIAL_TOKENS, self._info.window_tokens)
+        check_window(text, len(ids) - bundled.SPECIAL_TOKENS, self._info.window_tokens)
         vector, tokens = self._session.run(None, {"input_ids": np.array([ids], dtype=np.int64)})
         return Encoding(vector, tokens)
 
@@ -109,15 +96,6 @@ def _open_session(model: Path) -> onnxruntime.InferenceSession:
             f"the exported model {model} cannot be opened: {error}",
             hint=f"delete {model.parent}; it is exported again",
         ) from error
-
-
-def _is_complete(folder: Path) -> bool:
-    """Whether every file of the graph is there in its full size."""
-    try:
-        sizes: dict[str, int] = json.loads((folder / bundled.MANIFEST).read_bytes())["sizes"]
-        return all((folder / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, ValueError, KeyError):
-        return False
 
 
 def export_graph(folder: Path) -> None:

@@ -1,20 +1,43 @@
-"""Vectors by content: what was embedded once is never embedded again, whatever becomes of the index.
+"""What was read, embedded or prepared once, by content: it is never done again, whatever becomes of the index.
 
-A text's entry is its vector and the codes of those of its tokens that are words.
+Three tables in one file. *Entries*: a text's vector and the codes of those of its tokens that are words. *Readings*:
+what a reader made of a file. *Parcels*: what a document brings to a generation. Each row carries a checksum; one that
+was damaged counts as not there.
 """
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
+from zlib import crc32
 
 import numpy as np
 
 from cyberqa.embedding.token_codec import Codes
 from cyberqa.types import Vector
 
-_LOOKUP_AT_ONCE = 500  # SQLite's oldest limit on the variables of a statement is 999
+CACHE_FILE = "cache/vectors.sqlite"  # in the index folder; the name is from when it held vectors only
+
+_KEY_BYTES = 32
+_AT_ONCE = 500  # SQLite's oldest limit on the variables of a statement is 999
+_ROOM = 0.8  # of the bound: what is left once it was exceeded, so that not every build has to make room
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS entries
+    (key BLOB PRIMARY KEY, vector BLOB NOT NULL, width INTEGER NOT NULL, codes BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS readings
+    (key BLOB PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL, born INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS parcels
+    (key BLOB PRIMARY KEY, texts BLOB NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL, born INTEGER NOT NULL);
+"""
+"""``born`` is the number of the build that put a row there; ``texts`` are the keys of a parcel's entries, in a row."""
+
+_ADDED_TO_ENTRIES = {"checksum": "INTEGER", "born": "INTEGER NOT NULL DEFAULT 0"}
+"""What an index of format 4 has not: its rows are taken as they are."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +48,11 @@ class Entry:
     codes: Codes
 
 
-class VectorCache:
-    """A table of vectors in the index folder, keyed by encoder and text. Opened by the one writer only."""
+class Cache:
+    """The tables in the index folder. Texts are keyed by encoder too; other keys are their owner's affair.
+
+    Opened by the one writer only.
+    """
 
     def __init__(self, file: Path, encoder: Sequence[str | int], dim: int) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -39,11 +65,16 @@ class VectorCache:
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._file)
         try:
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS entries"
-                " (key BLOB PRIMARY KEY, vector BLOB NOT NULL, width INTEGER NOT NULL, codes BLOB NOT NULL)"
-                " WITHOUT ROWID"
-            )
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # so that WAL works on network file systems too
+            connection.execute("PRAGMA journal_mode = WAL")  # what is committed survives a kill without an fsync each
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.executescript(_TABLES)
+            known = {name for _, name, *_ in connection.execute("PRAGMA table_info(entries)")}
+            for name in _ADDED_TO_ENTRIES.keys() - known:
+                connection.execute(f"ALTER TABLE entries ADD COLUMN {name} {_ADDED_TO_ENTRIES[name]}")
+            (self._build,) = connection.execute("PRAGMA user_version").fetchone()
+            self._build += 1
+            connection.execute(f"PRAGMA user_version = {self._build}")
         except sqlite3.OperationalError:  # no space, no permission
             raise
         except sqlite3.DatabaseError:
@@ -53,58 +84,143 @@ class VectorCache:
 
     def _begin_anew(self) -> sqlite3.Connection:
         """Drop a damaged file: it holds nothing that cannot be made again."""
-        self._file.unlink()
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
         self.was_damaged = True
         return self._open()
 
-    def __enter__(self) -> "VectorCache":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-
-    def get(self, texts: Sequence[str]) -> dict[str, Entry]:
-        """Return the entries that are known."""
+    def _guarded(self, action: Callable[[], _T], otherwise: _T) -> _T:
+        """Run what reads; where the file turns out to be damaged, begin it anew and know nothing."""
         try:
-            return self._look_up({self._key(text): text for text in texts})
+            return action()
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError:
             self._connection.close()
             self._connection = self._begin_anew()
-            return {}
+            return otherwise
 
-    def _look_up(self, keys: Mapping[bytes, str]) -> dict[str, Entry]:
-        known: dict[str, Entry] = {}
-        ordered = list(keys)
-        for first in range(0, len(ordered), _LOOKUP_AT_ONCE):
-            part = ordered[first : first + _LOOKUP_AT_ONCE]
+    def __enter__(self) -> "Cache":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    # --- texts -----------------------------------------------------------------------------------------------
+
+    def key(self, text: str) -> bytes:
+        """Return the key of a text's entry."""
+        return hashlib.sha256(self._prefix + text.encode("utf-8")).digest()
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, Entry]:
+        """Return the entries that are known, by key."""
+        return self._guarded(lambda: dict(self._look_up(list(dict.fromkeys(keys)))), {})
+
+    def _look_up(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, Entry]]:
+        for first in range(0, len(keys), _AT_ONCE):
+            part = keys[first : first + _AT_ONCE]
             marks = ",".join("?" * len(part))
-            query = f"SELECT key, vector, width, codes FROM entries WHERE key IN ({marks})"  # noqa: S608
-            rows = self._connection.execute(query, part)
-            for key, vector, width, codes in rows:
-                if len(vector) == self._bytes and width > 0 and len(codes) % width == 0:
+            query = f"SELECT key, vector, width, codes, checksum FROM entries WHERE key IN ({marks})"  # noqa: S608
+            for key, vector, width, codes, checksum in self._connection.execute(query, part):
+                is_whole = checksum in (None, crc32(codes, crc32(vector)))
+                if is_whole and len(vector) == self._bytes and width > 0 and len(codes) % width == 0:
                     rows_of_codes = np.frombuffer(codes, np.uint8).reshape(-1, width)
-                    known[keys[key]] = Entry(np.frombuffer(vector, "<f4"), rows_of_codes)
-        return known
+                    yield key, Entry(np.frombuffer(vector, "<f4"), rows_of_codes)
 
-    def put(self, entries: Iterable[tuple[str, Entry]]) -> None:
+    def put(self, entries: Iterable[tuple[bytes, Entry]]) -> None:
         """Keep entries; once this returns they survive an interruption."""
         with self._connection:
             self._connection.executemany(
-                "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)",
-                [(self._key(text), *_packed(entry)) for text, entry in entries],
+                "INSERT OR REPLACE INTO entries (key, vector, width, codes, checksum, born) VALUES (?, ?, ?, ?, ?, ?)",
+                [(key, *_packed(entry), self._build) for key, entry in entries],
             )
+
+    # --- readings and parcels --------------------------------------------------------------------------------
+
+    def reading(self, key: bytes) -> bytes | None:
+        """Return a reading as it was kept; None where there is none, or it was damaged."""
+        found = self._guarded(lambda: self._row("SELECT body, checksum FROM readings WHERE key = ?", key), None)
+        return found[0] if found and crc32(found[0]) == found[1] else None
+
+    def put_reading(self, key: bytes, body: bytes) -> None:
+        """Keep a reading."""
+        values = (key, body, crc32(body), self._build)
+        with self._connection:
+            self._connection.execute("INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?)", values)
+
+    def parcel(self, key: bytes) -> tuple[list[bytes], bytes] | None:
+        """Return the keys of a parcel's texts and its body as it was kept; None where there is none, or not whole."""
+        query = "SELECT texts, body, checksum FROM parcels WHERE key = ?"
+        found = self._guarded(lambda: self._row(query, key), None)
+        if found is None or crc32(found[1], crc32(found[0])) != found[2]:
+            return None
+        return _split(found[0]), found[1]
+
+    def put_parcel(self, key: bytes, texts: Sequence[bytes], body: bytes) -> None:
+        """Keep a parcel, and which entries it needs."""
+        joined = b"".join(texts)
+        values = (key, joined, body, crc32(body, crc32(joined)), self._build)
+        with self._connection:
+            self._connection.execute("INSERT OR REPLACE INTO parcels VALUES (?, ?, ?, ?, ?)", values)
+
+    def _row(self, query: str, key: bytes) -> tuple[Any, ...] | None:
+        found: tuple[Any, ...] | None = self._connection.execute(query, (key,)).fetchone()
+        return found
+
+    # --- the bound -------------------------------------------------------------------------------------------
 
     def clear(self) -> None:
         """Forget everything."""
         with self._connection:
-            self._connection.execute("DELETE FROM entries")
+            for table in ("entries", "readings", "parcels"):
+                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
         self._connection.execute("VACUUM")
 
-    def _key(self, text: str) -> bytes:
-        return hashlib.sha256(self._prefix + text.encode("utf-8")).digest()
+    def size_bytes(self) -> int:
+        """Return how much is held."""
+        pages, free, size = (
+            int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * size
+
+    def prune(self, readings: Collection[bytes], parcels: Collection[bytes], max_bytes: int = 0) -> int:
+        """Drop what is neither these readings and parcels nor an entry of theirs; return the bytes that were freed.
+
+        Nothing is dropped while no more than ``max_bytes`` are held; then what is oldest goes first, until there is
+        some room again. What is needed stays, whatever it takes.
+        """
+        held = self.size_bytes()
+        if held <= max_bytes:
+            return 0
+        texts = {text for key in parcels for text in _split((self._row(_TEXTS_OF, key) or (b"",))[0])}
+        needed = {"readings": set(readings), "parcels": set(parcels), "entries": texts}
+        for unneeded in self._by_age(needed):
+            if max_bytes and self.size_bytes() <= max_bytes * _ROOM:
+                break
+            with self._connection:
+                for table, keys in unneeded.items():
+                    self._connection.executemany(f"DELETE FROM {table} WHERE key = ?", keys)  # noqa: S608
+        self._connection.execute("VACUUM")
+        return held - self.size_bytes()
+
+    def _by_age(self, needed: Mapping[str, set[bytes]]) -> Iterator[dict[str, list[tuple[bytes]]]]:
+        """Yield of build after build, the oldest first, the keys by table that it brought and nobody needs."""
+        found: dict[int, dict[str, list[tuple[bytes]]]] = {}
+        for table, keys in needed.items():
+            for key, born in self._connection.execute(f"SELECT key, born FROM {table}"):  # noqa: S608
+                if key not in keys:
+                    found.setdefault(born, {}).setdefault(table, []).append((key,))
+        yield from (found[born] for born in sorted(found))
 
 
-def _packed(entry: Entry) -> tuple[bytes, int, bytes]:
-    return entry.vector.astype("<f4").tobytes(), entry.codes.shape[1], entry.codes.tobytes()
+_TEXTS_OF = "SELECT texts FROM parcels WHERE key = ?"
+
+
+def _packed(entry: Entry) -> tuple[bytes, int, bytes, int]:
+    vector, codes = entry.vector.astype("<f4").tobytes(), entry.codes.tobytes()
+    return vector, entry.codes.shape[1], codes, crc32(codes, crc32(vector))
+
+
+def _split(keys: bytes) -> list[bytes]:
+    return [keys[first : first + _KEY_BYTES] for first in range(0, len(keys), _KEY_BYTES)]

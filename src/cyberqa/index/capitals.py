@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 _NAME_SHARE = 0.5  # what is written so less often is no name, and not stored
@@ -24,6 +25,11 @@ NO_CAPITALS = Capitals(0.0, False)
 """Of a word that the corpus writes small, or has not."""
 
 
+def count_forms(text: str) -> tuple[dict[str, int], list[str]]:
+    """Return how often each word stands inside a sentence of a text as it is written, and all forms of its words."""
+    return Counter(_INSIDE.findall(text)), list(dict.fromkeys(_WORD.findall(text)))
+
+
 class CapitalCounter:
     """Counts how the words of documents are written; the order of the documents makes no difference."""
 
@@ -31,10 +37,10 @@ class CapitalCounter:
         self._inside: Counter[str] = Counter()
         self._forms: set[str] = set()
 
-    def add(self, text: str) -> None:
-        """Count the words of a document."""
-        self._inside.update(_INSIDE.findall(text))
-        self._forms.update(_WORD.findall(text))
+    def add(self, inside: Mapping[str, int], forms: Iterable[str]) -> None:
+        """Take the words of a document, as :func:`count_forms` counts them."""
+        self._inside.update(inside)
+        self._forms.update(forms)
 
     def rows(self) -> list[tuple[str, float, bool]]:
         """Return ``(word, share, is_always)`` of the words that may be names, folded to lower case and sorted."""

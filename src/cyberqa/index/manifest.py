@@ -10,9 +10,11 @@ from pathlib import Path
 from cyberqa.embedding import EncoderInfo
 from cyberqa.errors import IncompatibleIndexError, NoIndexError, SearchIndexError
 from cyberqa.index.files import read_plain
+from cyberqa.index.layout import layout_digest
 from cyberqa.types import JSON
 
-FORMAT = 5
+FORMAT = f"5-{layout_digest()}"
+"""The number is raised by hand with what the layout does not show: the manifest itself, the names of files."""
 
 CURRENT_FILE = "current"
 GENERATIONS_FOLDER = "generations"

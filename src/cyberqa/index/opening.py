@@ -7,7 +7,6 @@ them.
 
 import sqlite3
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +14,8 @@ from urllib.parse import quote
 import faiss
 import numpy as np
 
-SCHEMA = "schema.sql"
+from cyberqa.index.layout import schema_sql
+
 _TOTAL = slice(8, 16)  # after FAISS's four letters and the dimension: how many vectors, int64
 _LENGTH_BYTES = 8  # in front of the codes: how many bytes they are, uint64
 
@@ -66,11 +66,6 @@ def open_database(file: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
-
-
-def schema_sql() -> str:
-    """Return the statements that make a generation's tables."""
-    return resources.files(__package__).joinpath(SCHEMA).read_text(encoding="utf-8")
 
 
 @cache

@@ -1,6 +1,7 @@
 """What the corpus was when it was last indexed, beside the generations: tells in a moment whether it has changed."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,23 +13,40 @@ from cyberqa.settings import Settings
 
 STATE_FILE = "state.json"
 
+_TICK_NS = 2_000_000_000
+"""The coarsest clock of a file system that is worth minding (FAT's); most tick a few hundred times a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """The files that were indexed, and the settings that shape the result."""
+    """The files that were indexed, and the settings that shape the result; ``taken_ns`` is when, since the epoch."""
 
     files: Mapping[str, corpus.FileState]
     settings: Mapping[str, str | int | None]
+    taken_ns: int = 0
 
     @classmethod
-    def take(cls, settings: Settings) -> "IndexState":
-        """Read every file of the corpus once.
+    def take(cls, settings: Settings, known: "IndexState | None" = None) -> "IndexState":
+        """Look at every file of the corpus once, and read those that are not as they were in ``known``.
 
         Raises:
             CorpusError: no such folder.
         """
-        files = corpus.watched_files(settings)
-        return cls({id_: corpus.file_state(path, settings.corpus) for id_, path in files.items()}, _shaping(settings))
+        taken_ns = time.time_ns()
+        states = {
+            id_: corpus.file_state(path, settings.corpus, known.settled(id_) if known else None)
+            for id_, path in corpus.watched_files(settings).items()
+        }
+        return cls(states, _shaping(settings), taken_ns)
+
+    def settled(self, id_: str) -> corpus.FileState | None:
+        """Return the state of a file whose size and time tell whether it has changed since.
+
+        None of one that was written just before it was looked at: a second writing in the same tick of the clock
+        would not have moved its time.
+        """
+        state = self.files.get(id_)
+        return state if state and state.mtime_ns < self.taken_ns - _TICK_NS else None
 
     @classmethod
     def load(cls, index: Path) -> "IndexState | None":
@@ -36,7 +54,7 @@ class IndexState:
         try:
             body = json.loads(read_plain(index / STATE_FILE))
             files = {_decode(id_): corpus.FileState(**state) for id_, state in body["files"].items()}
-            return cls(files, dict(body["settings"]))
+            return cls(files, dict(body["settings"]), int(body.get("taken_ns", 0)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
@@ -45,6 +63,7 @@ class IndexState:
         body = {
             "files": {_encode(id_): asdict(state) for id_, state in self.files.items()},
             "settings": dict(self.settings),
+            "taken_ns": self.taken_ns,
         }
         replace_file(index / STATE_FILE, json.dumps(body) + "\n")
 
@@ -65,7 +84,8 @@ def changed_files(settings: Settings) -> list[str] | None:
     changed = {
         id_
         for id_, path in files.items()
-        if id_ not in state.files or corpus.has_changed(path, state.files[id_], settings.corpus)
+        if id_ not in state.files
+        or corpus.has_changed(path, state.files[id_], settings.corpus, is_settled=state.settled(id_) is not None)
     }
     changed |= state.files.keys() - files.keys()
     changed |= {f"setting {key}" for key, value in _shaping(settings).items() if state.settings.get(key) != value}

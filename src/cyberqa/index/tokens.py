@@ -4,6 +4,7 @@ Token j of a chunk is row ``first_token + j`` of tokens.npy; its sentence, by pl
 token-sentences.npy, matching.NO_SENTENCE where it stands in the trail or context in front.
 """
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,10 +21,13 @@ Rows = NDArray[np.void]
 
 @dataclass(frozen=True, slots=True)
 class ChunkTokens:
-    """Those tokens of a chunk that are words: codes ``(n, dims / 8)``, piece ids ``(n,)``, sentences ``(n,)``."""
+    """Those tokens of a chunk that are words: codes ``(n, dims / 8)``, sentences ``(n,)``.
+
+    ``pieces`` are the ids of its different word pieces, sorted.
+    """
 
     codes: Codes
-    ids: NDArray[np.int64]
+    pieces: Sequence[int]
     sentences: NDArray[np.uint8]
 
 
@@ -33,7 +37,7 @@ class TokenTable:
     def __init__(self) -> None:
         self._codes: list[Codes] = []
         self._sentences: list[NDArray[np.uint8]] = []
-        self._pieces = np.zeros(0, np.uint32)
+        self._pieces = array("I")
         self._rows: list[tuple[int, int, int, int, int]] = []
         self._tokens = 0
 
@@ -44,23 +48,19 @@ class TokenTable:
         base = len(self._rows)
         for chunk, length, previous, referring in zip(tokens, chars, before, refers, strict=True):
             beside = (_shifted(previous, base), _shifted(referring, base))
-            self._rows.append((self._tokens, len(chunk.ids), length, *beside))
-            self._tokens += len(chunk.ids)
+            self._rows.append((self._tokens, len(chunk.sentences), length, *beside))
+            self._tokens += len(chunk.sentences)
             self._codes.append(chunk.codes)
             self._sentences.append(chunk.sentences)
-            self._count(np.unique(chunk.ids))
-
-    def _count(self, ids: NDArray[np.int64]) -> None:
-        if len(ids) and ids[-1] >= len(self._pieces):
-            self._pieces = np.concatenate([self._pieces, np.zeros(ids[-1] + 1 - len(self._pieces), np.uint32)])
-        self._pieces[ids] += 1
+            self._pieces.extend(chunk.pieces)
 
     def arrays(self) -> tuple[Rows, Codes, NDArray[np.uint8], NDArray[np.unsignedinteger]]:
         """Return rows, codes, sentences and, by piece id, in how many chunks a word piece stands."""
         codes = np.concatenate(self._codes) if self._codes else np.zeros((0, 1), np.uint8)
         sentences = np.concatenate(self._sentences) if self._sentences else np.zeros(0, np.uint8)
-        pieces = self._pieces.astype(np.min_scalar_type(int(self._pieces.max(initial=0))))
-        return np.array(self._rows, ROW), codes, sentences, pieces
+        pieces = np.bincount(np.asarray(self._pieces, np.int64))
+        counts = pieces.astype(np.min_scalar_type(int(pieces.max(initial=0))))
+        return np.array(self._rows, ROW), codes, sentences, counts
 
 
 def _shifted(place: int, base: int) -> int:

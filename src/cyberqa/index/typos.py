@@ -4,7 +4,7 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cyberqa.index.words import analyser, fold, spelled_words
@@ -31,18 +31,31 @@ class Correction:
     weight: float
 
 
-def known_words(texts: Iterable[tuple[str, str | None]]) -> list[Known]:
-    """Return the words of all texts, each with its language, that a typo may have been meant to be, sorted."""
-    spelled: Counter[tuple[str, bool]] = Counter()
-    for text, language in texts:
+def count_words(texts: Iterable[str]) -> dict[str, int]:
+    """Return how often each word stands in some texts, as it is written."""
+    return Counter(word for text in texts for word in spelled_words(text))
+
+
+class WordCounter:
+    """Takes the words of one document after the other; their order makes no difference."""
+
+    def __init__(self) -> None:
+        self._spelled: dict[bool, Counter[str]] = {}  # by whether Cyrillic stays
+
+    def add(self, words: Mapping[str, int], language: str | None) -> None:
+        """Take the words of a document in a language, as :func:`count_words` counts them."""
         _, cyrillic_stays = analyser(language)
-        spelled.update((word, cyrillic_stays) for word in spelled_words(text))
-    found: dict[str, list[tuple[int, str]]] = {}
-    for (written, cyrillic_stays), count in spelled.items():
-        parts = fold(written, cyrillic_stays)
-        if len(parts) == 1 and len(parts[0]) >= _SHORTEST_ACRONYM and parts[0].isalpha():
-            found.setdefault(parts[0], []).append((-count, written))
-    return [(word, min(found[word])[1], -sum(count for count, _ in found[word])) for word in sorted(found)]
+        self._spelled.setdefault(cyrillic_stays, Counter()).update(words)
+
+    def known_words(self) -> list[Known]:
+        """Return the words that a typo may have been meant to be, sorted."""
+        found: dict[str, list[tuple[int, str]]] = {}
+        for cyrillic_stays, counts in self._spelled.items():
+            for written, count in counts.items():
+                parts = fold(written, cyrillic_stays)
+                if len(parts) == 1 and len(parts[0]) >= _SHORTEST_ACRONYM and parts[0].isalpha():
+                    found.setdefault(parts[0], []).append((-count, written))
+        return [(word, min(found[word])[1], -sum(count for count, _ in found[word])) for word in sorted(found)]
 
 
 def reach_of(typed: str) -> int:

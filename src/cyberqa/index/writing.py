@@ -1,10 +1,8 @@
 """Writes the files of a generation beside the others; index.publishing puts them in their place."""
 
-import json
 import shutil
 import sqlite3
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +14,10 @@ from numpy.typing import NDArray
 
 from cyberqa.errors import SearchIndexError
 from cyberqa.index import lexical, typos
+from cyberqa.index.cache import Entry
 from cyberqa.index.capitals import CapitalCounter
 from cyberqa.index.files import SCRATCH_PREFIX
+from cyberqa.index.layout import schema_sql
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
     DATABASE_FILE,
@@ -32,29 +32,30 @@ from cyberqa.index.manifest import (
     file_digest,
     generation_folder,
 )
-from cyberqa.index.opening import empty_vectors, schema_sql
+from cyberqa.index.opening import empty_vectors
+from cyberqa.index.parcel import Parcel, Row
 from cyberqa.index.publishing import put_in_place
 from cyberqa.index.tokens import ChunkTokens, TokenTable
 from cyberqa.names.aliases import Alias
-from cyberqa.names.collecting import AliasCollector
-from cyberqa.types import Chunk, Document, Matrix
+from cyberqa.names.collecting import AliasCollector, FoundNames
+from cyberqa.types import Vector
+
+_DOCUMENT_COLUMNS = (
+    "row", "id", "title", "publisher", "year", "language", "source", "tags", "sha256", "text_sha256", "reader",
+    "encoding", "has_lines", "blocks", "repairs", "warnings", "text",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedDocument:
-    """A document with its chunks and, row for row, what they are matched by.
+    """A document by its id, what it brings, and for each of its chunks the entries of the texts it is matched by.
 
-    ``matched`` is each chunk's text with title and trail in front; ``vectors`` are of these, ``(chunks, dim)``;
-    ``tokens`` are theirs. ``before`` and ``refers`` say what stands beside a chunk: see matching.neighbours.
+    The first is of the chunk's own text.
     """
 
-    document: Document
-    chunks: Sequence[Chunk]
-    matched: Sequence[str]
-    vectors: Matrix
-    tokens: Sequence[ChunkTokens]
-    before: Sequence[int]
-    refers: Sequence[int]
+    id: str
+    parcel: Parcel
+    entries: Sequence[Sequence[Entry]]
 
 
 def write_generation(
@@ -93,25 +94,26 @@ def write_generation(
 
 def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int, names: AliasCollector) -> int:
     vectors = empty_vectors(dim)
-    tokens = TokenTable()
-    matched: list[tuple[str, str | None]] = []
-    capitals = CapitalCounter()
+    tokens, capitals, words = TokenTable(), CapitalCounter(), typos.WordCounter()
+    postings_builder = lexical.PostingsBuilder()
     database = sqlite3.connect(folder / DATABASE_FILE)
     try:
         database.executescript(schema_sql())
         with database:
-            for row, entry in enumerate(documents):
-                _insert_document(database, row, entry.document)
-                _insert_chunks(database, row, entry.chunks, vectors.ntotal)
-                vectors.add(entry.vectors)
-                chars = [len(chunk.span) + len(chunk.continuation or ()) for chunk in entry.chunks]
-                tokens.add(entry.tokens, chars, entry.before, entry.refers)
-                matched.extend((text, entry.document.language) for text in entry.matched)
-                capitals.add(entry.document.text)
-                names.add(entry.document)
-            directory, postings = lexical.build_postings(matched)
+            for row, indexed in enumerate(documents):
+                parcel = indexed.parcel
+                _insert_document(database, row, indexed)
+                _insert_chunks(database, row, parcel.chunks, vectors.ntotal)
+                vectors.add(np.stack([_common_vector(entries) for entries in indexed.entries]))
+                tokens.add(_tokens(indexed), parcel.chars, parcel.before, parcel.refers)
+                for terms in parcel.terms:
+                    postings_builder.add(terms)
+                words.add(parcel.words, parcel.document["language"])
+                capitals.add(parcel.inside, parcel.forms)
+                names.add(indexed.id, FoundNames.from_rows(parcel.definitions, parcel.lower_case, parcel.names))
+            directory, postings = postings_builder.build()
             database.executemany("INSERT INTO terms VALUES (?, ?, ?)", directory)
-            database.executemany("INSERT INTO words VALUES (?, ?, ?)", typos.known_words(matched))
+            database.executemany("INSERT INTO words VALUES (?, ?, ?)", words.known_words())
             database.executemany("INSERT INTO capitals VALUES (?, ?, ?)", capitals.rows())
             _insert_aliases(database, names.aliases())
     finally:
@@ -127,37 +129,37 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int, n
     return int(vectors.ntotal)
 
 
-def _insert_document(database: sqlite3.Connection, row: int, document: Document) -> None:
-    about = document.metadata
-    values = {
-        "row": row,
-        "id": document.id,
-        "title": document.title,
-        "publisher": about.publisher,
-        "year": about.year,
-        "language": document.language,
-        "source": about.source,
-        "tags": json.dumps(about.tags, ensure_ascii=False),
-        "sha256": document.sha256,
-        "text_sha256": document.text_sha256,
-        "reader": document.reader,
-        "encoding": document.encoding,
-        "has_lines": document.has_lines,
-        "blocks": json.dumps(Counter(block.kind.value for block in document.blocks), sort_keys=True),
-        "repairs": json.dumps([(repair.kind, repair.page, repair.count) for repair in document.repairs]),
-        "warnings": json.dumps(document.warnings, ensure_ascii=False),
-        "text": document.text.encode("utf-8"),
-    }
-    columns, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+def _common_vector(entries: Sequence[Entry]) -> Vector:
+    """Return the direction between the vector of a chunk's own text and the mean of the others'."""
+    own, *others = (entry.vector for entry in entries)
+    if not others:
+        return own
+    both = own + np.mean(others, axis=0)
+    common: Vector = both / np.linalg.norm(both)
+    return common
+
+
+def _tokens(indexed: IndexedDocument) -> list[ChunkTokens]:
+    parcel = indexed.parcel
+    return [
+        ChunkTokens(
+            np.concatenate([entry.codes[first:] for entry, first in zip(entries, skipped, strict=True)]),
+            pieces,
+            np.frombuffer(bytes.fromhex(sentences), np.uint8),
+        )
+        for entries, skipped, pieces, sentences in zip(
+            indexed.entries, parcel.skipped, parcel.pieces, parcel.sentences, strict=True
+        )
+    ]
+
+
+def _insert_document(database: sqlite3.Connection, row: int, indexed: IndexedDocument) -> None:
+    parcel = indexed.parcel
+    values = {"row": row, "id": indexed.id, **parcel.document, "text": parcel.document["text"].encode("utf-8")}
+    columns, marks = ", ".join(_DOCUMENT_COLUMNS), ", ".join(f":{name}" for name in _DOCUMENT_COLUMNS)
     database.execute(f"INSERT INTO documents ({columns}) VALUES ({marks})", values)  # noqa: S608 - our own names
-    database.executemany(
-        "INSERT INTO footnotes VALUES (?, ?, ?, ?, ?)",
-        [(row, f.reference, f.label, f.span.start, f.span.end) for f in document.footnotes if f.reference is not None],
-    )
-    database.executemany(
-        "INSERT INTO pages VALUES (?, ?, ?, ?, ?)",
-        [(row, page.number, page.label, page.span.start, page.span.end) for page in document.pages],
-    )
+    database.executemany("INSERT INTO footnotes VALUES (?, ?, ?, ?, ?)", [(row, *note) for note in parcel.footnotes])
+    database.executemany("INSERT INTO pages VALUES (?, ?, ?, ?, ?)", [(row, *page) for page in parcel.pages])
 
 
 def _insert_aliases(database: sqlite3.Connection, aliases: Sequence[Alias]) -> None:
@@ -181,19 +183,8 @@ def _insert_aliases(database: sqlite3.Connection, aliases: Sequence[Alias]) -> N
     database.executemany("INSERT INTO aliases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
-def _insert_chunks(database: sqlite3.Connection, document: int, chunks: Sequence[Chunk], first_row: int) -> None:
-    for row, chunk in enumerate(chunks, first_row):
-        section = json.dumps(chunk.section, ensure_ascii=False)
-        sentences = json.dumps([(span.start, span.end) for span in chunk.sentences])
-        values = (
-            row,
-            document,
-            chunk.kind.value,
-            chunk.span.start,
-            chunk.span.end,
-            section,
-            sentences,
-            json.dumps((chunk.continuation.start, chunk.continuation.end)) if chunk.continuation else None,
-            json.dumps([(span.start, span.end) for span in chunk.context]),
-        )
-        database.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+def _insert_chunks(database: sqlite3.Connection, document: int, chunks: Sequence[Row], first_row: int) -> None:
+    database.executemany(
+        "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(row, document, *chunk) for row, chunk in enumerate(chunks, first_row)],
+    )

@@ -2,15 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 from cyberqa.names import mining
 from cyberqa.names.aliases import ORDER_OF_TRUST, Alias, Kind, Origin, is_short
 from cyberqa.names.given import Groups
 from cyberqa.names.shipped import group_aliases, shipped_aliases, shipped_digest
 from cyberqa.names.words import LONGEST_KEY_WORDS, key_of, letters_of, split_words
-from cyberqa.types import Document
+from cyberqa.types import Span
 
 NAMES = "names/1"
 """Raised with any change of the rules by which names are found, kept or looked up."""
@@ -25,6 +27,56 @@ def names_rules(groups: Groups) -> str:
     return f"{NAMES} {shipped_digest()} {given}".strip()
 
 
+@dataclass(frozen=True, slots=True)
+class FoundNames:
+    """What one text says of names.
+
+    The definitions it has, its words in lower case, and how often the names that are shipped stand in it, by stems.
+    """
+
+    definitions: Sequence[mining.Definition]
+    lower_case: Sequence[str]
+    counts: Mapping[str, int]
+
+    def definition_rows(self) -> list[list[str | int]]:
+        """Return the definitions as lists of plain values."""
+        return [[d.short, d.long, d.span.start, d.span.end, d.by_letters] for d in self.definitions]
+
+    @classmethod
+    def from_rows(
+        cls, definitions: Iterable[Sequence[Any]], lower_case: Sequence[str], counts: Mapping[str, int]
+    ) -> "FoundNames":
+        """Return what was found, of definitions as :meth:`definition_rows` writes them."""
+        found = [
+            mining.Definition(short, long, Span(start, end), by_letters)
+            for short, long, start, end, by_letters in definitions
+        ]
+        return cls(found, lower_case, counts)
+
+
+def find_names(text: str) -> FoundNames:
+    """Return what a text defines, and which of the shipped names it has."""
+    counts: Counter[str] = Counter()
+    stems = tuple(word.stem for word in split_words(text))
+    by_first = _stems_of_shipped()
+    for place, stem in enumerate(stems):
+        for wanted in by_first.get(stem, ()):
+            if stems[place : place + len(wanted)] == wanted:
+                counts[" ".join(wanted)] += 1
+    lower_case = dict.fromkeys(_LOWER_CASE_WORD.findall(_ADDRESS.sub(" ", text)))
+    return FoundNames(list(mining.find_definitions(text)), list(lower_case), counts)
+
+
+@cache
+def _stems_of_shipped() -> Mapping[str, Sequence[tuple[str, ...]]]:
+    """Return the stems of every name that is shipped, by the first of them."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for key in sorted({key for alias in shipped_aliases() for key in (alias.key, key_of(alias.meant))}):
+        stems = tuple(key.split())
+        found.setdefault(stems[0], []).append(stems)
+    return found
+
+
 class AliasCollector:
     """Takes one document after the other, sorted by id; what it then returns follows from these and the groups."""
 
@@ -33,22 +85,14 @@ class AliasCollector:
         self._shipped = shipped_aliases()
         self._definitions: dict[str, list[tuple[str, mining.Definition]]] = {}
         self._lower_case: set[str] = set()
-        self._wanted: dict[str, set[tuple[str, ...]]] = {}
-        for key in {key for alias in self._shipped for key in (alias.key, key_of(alias.meant))}:
-            first, *_ = stems = key.split()
-            self._wanted.setdefault(first, set()).add(tuple(stems))
         self._counts: Counter[str] = Counter()
 
-    def add(self, document: Document) -> None:
-        """Note what a document defines, and which of the shipped names it has."""
-        for definition in mining.find_definitions(document.text):
-            self._definitions.setdefault(definition.short, []).append((document.id, definition))
-        self._lower_case.update(_LOWER_CASE_WORD.findall(_ADDRESS.sub(" ", document.text)))
-        stems = tuple(word.stem for word in split_words(document.text))
-        for place, stem in enumerate(stems):
-            for wanted in self._wanted.get(stem, ()):
-                if stems[place : place + len(wanted)] == wanted:
-                    self._counts[" ".join(wanted)] += 1
+    def add(self, document: str, found: FoundNames) -> None:
+        """Take what :func:`find_names` has found in a document, given by id."""
+        for definition in found.definitions:
+            self._definitions.setdefault(definition.short, []).append((document, definition))
+        self._lower_case.update(found.lower_case)
+        self._counts.update(found.counts)
 
     def aliases(self) -> list[Alias]:
         """Return the aliases, each pair of word and meaning once, by the most trusted who says so; sorted."""

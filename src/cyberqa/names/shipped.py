@@ -3,6 +3,7 @@
 import hashlib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib import resources
 
 from cyberqa.names.aliases import Alias, Kind, Origin, is_acronym, is_short, kind_between
@@ -27,16 +28,17 @@ def shipped_digest() -> str:
     return digest.hexdigest()[:20]
 
 
-def shipped_aliases() -> list[Alias]:
+@cache
+def shipped_aliases() -> tuple[Alias, ...]:
     """Return all aliases that come with cyberqa; of one word the better ones first."""
     tables = tomllib.loads(_read(_ALIASES_FILE))
     exact = frozenset(tables["only_as_written"])
-    return [
+    return (
         *group_aliases(tables["names"], Origin.SHIPPED),
         *_one_way(tables["bynames"], Kind.BYNAME, exact),
         *_country_aliases(tables["countries"], exact),
         *_one_way(tables["glossary"], Kind.GLOSSARY, exact),
-    ]
+    )
 
 
 def group_aliases(groups: Mapping[str, Sequence[str]], origin: Origin) -> Iterator[Alias]:

@@ -41,6 +41,7 @@ def stem_word(word: str) -> str:
     return _stem("".join(ch for ch in folded if not unicodedata.combining(ch)))
 
 
+@lru_cache(65536)
 def key_of(text: str) -> str:
     """Return what a name is looked up by: its stems.
 

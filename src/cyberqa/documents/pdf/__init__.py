@@ -15,10 +15,7 @@ from cyberqa.documents.pdf.second import MIN_AGREEMENT, SecondReader, agreement,
 from cyberqa.documents.reading import Reading
 from cyberqa.errors import DocumentError
 
-__all__ = ["PAGE_BREAK", "READER", "SUFFIXES", "read_pdf"]
-
-READER = "pdf/2"
-SUFFIXES = (".pdf",)
+__all__ = ["PAGE_BREAK", "read_pdf"]
 
 
 def read_pdf(data: bytes) -> Reading:

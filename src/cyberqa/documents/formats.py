@@ -1,0 +1,16 @@
+"""Which rules read which files: known without importing a reader, for each of them costs time to import."""
+
+TEXT, PDF, DOCX, HTML = "text/1", "pdf/2", "docx/1", "html/1"
+"""The readers. The number is raised with any change of extraction or repair."""
+
+TABLE_SUFFIXES = (".csv", ".tsv")
+"""Of files that are one table: their first line is a header, no title."""
+TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", *TABLE_SUFFIXES)
+
+READERS: dict[str, str] = {
+    **dict.fromkeys(TEXT_SUFFIXES, TEXT),
+    ".pdf": PDF,
+    ".docx": DOCX,
+    **dict.fromkeys((".html", ".htm", ".xhtml"), HTML),
+}
+"""File name suffix -> the reader."""
