@@ -17,7 +17,7 @@ from cyberqa.errors import DocumentError
 
 __all__ = ["PAGE_BREAK", "READER", "SUFFIXES", "read_pdf"]
 
-READER = "pdf/2"
+READER = "pdf/3"
 SUFFIXES = (".pdf",)
 
 
