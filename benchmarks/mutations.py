@@ -2,11 +2,14 @@
 
     python benchmarks/mutations.py [--files 1000] [--seed 1] > mutations.md
 
-A file is cut short, has bits flipped, or is spliced with another. The encoder is a cheap one: reading is what is tried.
+A file is cut short, has bits flipped, or is spliced with another. Of Word documents every second one is damaged inside,
+in its XML: a change of the archive itself is found by a checksum and goes no further. Every second PDF is four pages of
+a real one, with its fonts. The encoder is a cheap one: reading is what is tried.
 Exits 1 where something happened that must not: a traceback, a reader that crashed or hung, a lost neighbour.
 """
 
 import argparse
+import io
 import random
 import re
 import sys
@@ -18,6 +21,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from pypdf import PdfReader, PdfWriter
+
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
@@ -27,6 +32,9 @@ from cyberqa.ingest import build_index  # noqa: E402
 from cyberqa.settings import load_settings  # noqa: E402
 from test_fuzz import changed_inside, make_docx, make_html  # noqa: E402
 
+REAL_PDF = ROOT / "evals" / "pdf" / "western-balkans-one-column.pdf"
+SEEDS_OF_A_REPORT = 8
+INSIDE = 5  # the first Word document of each
 BATCH = 50
 SEED_CHARS = 8_000  # of each report: enough for headings, footnotes and pages
 TIMEOUT_S = 60
@@ -36,7 +44,7 @@ MUST_NOT_HAPPEN = ("traceback", "unexpectedly", "crashed", "took over", "broken 
 def seeds() -> list[tuple[str, bytes]]:
     """Return suffix and bytes of every report in every format that is read."""
     made: list[tuple[str, bytes]] = []
-    for file in sorted((ROOT / "corpus").glob("*.txt")):
+    for number, file in enumerate(sorted((ROOT / "corpus").glob("*.txt"))):
         whole = file.read_text("utf-8")
         text = whole[len(whole) // 4 :][:SEED_CHARS]
         table = "| a | b |\n|---|---|\n| 1 | 2 |"
@@ -49,8 +57,19 @@ def seeds() -> list[tuple[str, bytes]]:
             (".pdf", make_pdf([short[i : i + 45] for i in range(0, len(short), 45)], title="A report")),
             (".html", make_html(lines)),
             (".docx", make_docx(lines)),
+            (".pdf", four_pages(4 + 4 * number)),
+            (".docx", make_docx(lines)),
         ]  # fmt: skip
     return [(suffix, data) for suffix, data in made if suffix in READERS]
+
+
+def four_pages(first: int) -> bytes:
+    """Return four pages of a report that was set with running headers, footnotes and fonts of its own."""
+    reader, writer, buffer = PdfReader(REAL_PDF), PdfWriter(), io.BytesIO()
+    for page in reader.pages[first : first + 4]:
+        writer.add_page(page)
+    writer.write(buffer)
+    return buffer.getvalue()
 
 
 def truncated(data: bytes, other: bytes, rng: random.Random) -> bytes:  # noqa: ARG001 - all mutations share one signature
@@ -76,9 +95,9 @@ def spliced(data: bytes, other: bytes, rng: random.Random) -> bytes:
 MUTATIONS = (truncated, flipped, spliced)
 
 
-def damaged(suffix: str, data: bytes, mutate: Callable[[bytes], bytes]) -> bytes:
-    """Damage a file; a Word document inside, for its archive has checksums."""
-    return changed_inside(data, mutate) if suffix == ".docx" else mutate(data)
+def damaged(seed: int, data: bytes, mutate: Callable[[bytes], bytes]) -> bytes:
+    """Damage a file; of two Word documents one inside."""
+    return changed_inside(data, mutate) if seed % SEEDS_OF_A_REPORT == INSIDE else mutate(data)
 
 
 def main() -> int:
@@ -98,12 +117,15 @@ def main() -> int:
             corpus = Path(folder) / "corpus"
             corpus.mkdir()
             for number in range(first, min(first + BATCH, options.files)):
-                suffix, data = good[number % len(good)]
+                seed = number % len(good)
+                suffix, data = good[seed]
                 mutate = MUTATIONS[number // len(good) % len(MUTATIONS)]
                 name = f"{number:04}{suffix}"
                 names[name] = (suffix, mutate.__name__)
-                (corpus / name).write_bytes(damaged(suffix, data, partial(mutate, other=rng.choice(good)[1], rng=rng)))
-            neighbours = {f"{first + i * 10:04}-good{suffix}": data for i, (suffix, data) in enumerate(good[:5])}
+                (corpus / name).write_bytes(damaged(seed, data, partial(mutate, other=rng.choice(good)[1], rng=rng)))
+            neighbours = {
+                f"{first + i * 6:04}-good{suffix}": data for i, (suffix, data) in enumerate(good[:SEEDS_OF_A_REPORT])
+            }
             for name, data in neighbours.items():
                 (corpus / name).write_bytes(data)
             started = time.perf_counter()

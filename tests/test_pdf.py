@@ -103,6 +103,10 @@ def test_pdf_without_text_is_refused_with_advice():
         read(make_pdf([[], []]), "scan.pdf")
 
 
+def test_a_pdf_without_page_labels_has_none_made_up():
+    assert [page.label for page in read(make_pdf([["One."], ["Two."]]), "a.pdf").pages] == [None, None]
+
+
 def test_pdf_page_labels_are_read():
     from pypdf import PdfReader, PdfWriter
 

@@ -23,6 +23,7 @@ from cyberqa.index.files import SCRATCH_PREFIX
 from cyberqa.index.generation import Generation
 from cyberqa.index.lock import LOCK_FILE, writer_lock
 from cyberqa.index.manifest import CURRENT_FILE, GENERATIONS_FOLDER, current_generation, generation_folder
+from cyberqa.ingest import building
 from cyberqa.session import Session
 from cyberqa.settings import Settings
 
@@ -129,7 +130,8 @@ def test_as_many_generations_are_kept_as_is_asked_for_the_latest_ones(settings, 
 
 
 def test_keep_sweeps_although_nothing_has_changed(settings, monkeypatch, capsys):
-    monkeypatch.setattr(ingest, "load_encoder", lambda _: FakeEncoder())
+    monkeypatch.setattr(building, "known_info", lambda _: None)
+    monkeypatch.setattr(building, "load_encoder", lambda _: FakeEncoder())
     edit(settings, 0)
     build(settings)
     edit(settings, 1)

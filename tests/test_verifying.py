@@ -23,6 +23,7 @@ from cyberqa.errors import NoIndexError
 from cyberqa.index.manifest import (
     CURRENT_FILE,
     FILES,
+    FORMAT,
     MANIFEST_FILE,
     current_generation,
     file_digest,
@@ -331,10 +332,10 @@ def test_tables_that_are_not_ours_are_refused_before_they_are_read(folder, refus
 
 
 @pytest.mark.parametrize(
-    "body", ["[" * 100_000, '{"format": 5}', '{"format": 5, "files": [[]]}', "null", '"' * 3, "1e999"]
+    "body", ["[" * 100_000, '{"format": FORMAT}', '{"format": FORMAT, "files": [[]]}', "null", '"' * 3, "1e999"]
 )
 def test_a_manifest_that_is_none_is_refused(folder, refused, body):
-    (folder / MANIFEST_FILE).write_text(body)
+    (folder / MANIFEST_FILE).write_text(body.replace("FORMAT", json.dumps(FORMAT)))
     assert "is damaged" in refused()
 
 

@@ -12,7 +12,6 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from cyberqa.errors import SearchIndexError
 from cyberqa.index import lexical, typos
 from cyberqa.index.cache import Entry
 from cyberqa.index.capitals import CapitalCounter
@@ -71,7 +70,7 @@ def write_generation(
     ``names`` is shown each.
 
     Raises:
-        SearchIndexError: it cannot be written, for want of space, say.
+        sqlite3.OperationalError, OSError: it cannot be written, for want of space, say.
     """
     final = generation_folder(index, recipe.generation)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -83,10 +82,6 @@ def write_generation(
         (scratch / MANIFEST_FILE).write_text(manifest.dump(), encoding="utf-8")
         scratch.chmod(0o755)
         put_in_place(scratch, final, manifest)
-    except sqlite3.OperationalError as error:  # SQLite's word for a full disk
-        raise SearchIndexError(
-            f"the index in {index} cannot be written ({error})", hint="free some space, then run: cyberqa index"
-        ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return manifest

@@ -1,8 +1,9 @@
 """Makes the index agree with the corpus: the only writer. Compares, reads, chunks, embeds, publishes."""
 
 import contextlib
+import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def build_index(
         work = _Work(settings, on_demand, plan, on_progress)
         manifest = None if rebuild or not use_cache else _finished_manifest(settings.index, plan)
         if manifest is None or prune:
-            with work.open_cache() as cache:
+            with _said_in_words(settings.index), work.open_cache() as cache:
                 if not use_cache:
                     cache.clear()
                 manifest = manifest or work.write(cache, reread=rebuild)
@@ -168,6 +169,16 @@ def _check_any_read(settings: Settings, manifest: Manifest) -> None:
         f"no document in {settings.corpus} can be read ({reasons})",
         hint="mend or replace the files, then run: cyberqa index",
     )
+
+
+@contextlib.contextmanager
+def _said_in_words(index: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:  # SQLite's word for a full disk
+        raise SearchIndexError(
+            f"the index in {index} cannot be written ({error})", hint="free some space, then run: cyberqa index"
+        ) from error
 
 
 def _finished_manifest(index: Path, plan: Plan) -> Manifest | None:

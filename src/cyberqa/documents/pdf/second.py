@@ -68,9 +68,10 @@ class SecondReader:
         return None
 
     def labels(self, pages: int) -> list[str | None]:
-        """Return one printed label a page; None where there are none."""
+        """Return one printed label a page; None where the file says nothing of them: pypdf would count from 1."""
         with contextlib.suppress(Exception):
-            labels: list[str | None] = list(self._reader.page_labels) if self._reader else []
+            is_labelled = self._reader is not None and "/PageLabels" in self._reader.root_object
+            labels: list[str | None] = list(self._reader.page_labels) if self._reader and is_labelled else []
             if len(labels) == pages:
                 return labels
         return [None] * pages
