@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
@@ -19,6 +19,7 @@ READERS: dict[str, str] = {suffix: module.READER for module in (text, pdf, docx,
 
 
 _NEVER_QUOTED = (BlockKind.HEADING, BlockKind.CONTENTS, BlockKind.RUNNING)
+_MOST_WARNINGS = 20
 
 
 def reader_for(id_: str) -> str:
@@ -113,13 +114,25 @@ def read_document(
         language=metadata.language,
         metadata=metadata,
         repairs=reading.repairs,
-        warnings=(*reading.warnings, *doubts),
+        warnings=_few((*reading.warnings, *doubts)),
     )
 
 
 def _merged(given: Metadata, own: Metadata) -> Metadata:
-    """Return what ``sources.toml`` says, and where it is silent what the file says of itself."""
+    """Return what ``sources.toml`` says, and where it is silent what the file says of itself, in moderation."""
+    own = replace(own, title=_short(own.title), publisher=_short(own.publisher))
     return Metadata(**{item.name: getattr(given, item.name) or getattr(own, item.name) for item in fields(Metadata)})
+
+
+def _short(words: str | None) -> str | None:
+    """Return what a file says of itself, cut where it is too long to stand in a citation."""
+    return words if words is None or len(words) <= MAX_TITLE_CHARS else words[: MAX_TITLE_CHARS - 1].rstrip() + "…"
+
+
+def _few(warnings: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the first warnings, and how many there are besides: each of a thousand pages may be damaged."""
+    more = len(warnings) - _MOST_WARNINGS
+    return warnings if more <= 0 else (*warnings[:_MOST_WARNINGS], f"and {more} more warnings")
 
 
 def _title(reading: Reading, id_: str) -> str:
