@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from conftest import CORPUS
 from cyberqa import corpus
 from cyberqa.documents import load_bytes, read_document
+from cyberqa.documents.reading import Reading
 from cyberqa.documents.structure import find_blocks, heading_text, iter_lines
 from cyberqa.errors import CorpusError, DocumentError
 from cyberqa.settings import Settings
-from cyberqa.types import BlockKind, Document, Metadata
+from cyberqa.types import Block, BlockKind, Document, Metadata, Span
 
 SOURCES = corpus.read_sources(CORPUS)
 HERE = Settings(corpus=CORPUS, index=CORPUS.parent / "index")
@@ -406,3 +407,16 @@ def test_a_broken_sources_file_is_named_with_what_was_expected(tmp_path: Path, t
     (tmp_path / "sources.toml").write_text(toml)
     with pytest.raises(CorpusError, match=message):
         corpus.read_sources(tmp_path)
+
+
+def test_what_a_file_says_of_itself_is_cut_where_it_is_endless_and_so_are_warnings():
+    own = Metadata(title="word " * 1000, publisher="x" * 201)
+    blocks = [Block(BlockKind.PARAGRAPH, Span(0, 4))]
+    reading = Reading("Text", blocks, metadata=own, warnings=tuple(f"page {n} is damaged" for n in range(1000)))
+    document = read_document("a.pdf", b"", read=lambda *_: reading)
+    assert len(document.title) <= 200
+    assert document.title.endswith("word…")
+    assert document.metadata.publisher == "x" * 199 + "…"
+    assert document.warnings == (*(f"page {n} is damaged" for n in range(20)), "and 980 more warnings")
+    users = read_document("a.pdf", b"", Metadata(title="t" * 300), read=lambda *_: reading)
+    assert users.title == "t" * 300  # what the user gives is the user's

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
@@ -16,6 +16,7 @@ from cyberqa.errors import DocumentError
 from cyberqa.types import BlockKind, Document, Metadata
 
 _NEVER_QUOTED = (BlockKind.HEADING, BlockKind.CONTENTS, BlockKind.RUNNING)
+_MOST_WARNINGS = 20
 
 
 def reader_for(id_: str) -> str:
@@ -126,13 +127,25 @@ def make_document(id_: str, sha256: str, reading: Reading, metadata: Metadata | 
         language=metadata.language,
         metadata=metadata,
         repairs=reading.repairs,
-        warnings=(*reading.warnings, *doubts),
+        warnings=_few((*reading.warnings, *doubts)),
     )
 
 
 def _merged(given: Metadata, own: Metadata) -> Metadata:
-    """Return what ``sources.toml`` says, and where it is silent what the file says of itself."""
+    """Return what ``sources.toml`` says, and where it is silent what the file says of itself, in moderation."""
+    own = replace(own, title=_short(own.title), publisher=_short(own.publisher))
     return Metadata(**{item.name: getattr(given, item.name) or getattr(own, item.name) for item in fields(Metadata)})
+
+
+def _short(words: str | None) -> str | None:
+    """Return what a file says of itself, cut where it is too long to stand in a citation."""
+    return words if words is None or len(words) <= MAX_TITLE_CHARS else words[: MAX_TITLE_CHARS - 1].rstrip() + "…"
+
+
+def _few(warnings: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the first warnings, and how many there are besides: each of a thousand pages may be damaged."""
+    more = len(warnings) - _MOST_WARNINGS
+    return warnings if more <= 0 else (*warnings[:_MOST_WARNINGS], f"and {more} more warnings")
 
 
 def _title(reading: Reading, id_: str) -> str:
