@@ -262,7 +262,7 @@ def _check_vectors(generation: Generation, texts: Sequence[str], encoder: Encode
         words = encoding.tokens[encoder.tokenize(texts[row]).is_word]
         fresh = codec_for(encoder.info, words.shape[1]).encode(words)
         codes, _ = generation.token_codes(np.array([row]))
-        if generation.chunk(row).kind is BlockKind.TABLE and len(codes) > len(fresh):
+        if generation.chunk(int(row)).kind is BlockKind.TABLE and len(codes) > len(fresh):
             codes = codes[: len(fresh)]  # behind them stands what its rows say, of which the vector is made too
         else:
             found.vectors += 1

@@ -76,6 +76,7 @@ class Cache:
             self._build += 1
             connection.execute(f"PRAGMA user_version = {self._build}")
         except sqlite3.OperationalError:  # no space, no permission
+            connection.close()
             raise
         except sqlite3.DatabaseError:
             connection.close()
