@@ -134,6 +134,22 @@ def test_a_flipped_bit_anywhere_is_found(one_index, name, place, bit):
         file.write_bytes(whole)
 
 
+@pytest.mark.parametrize("near", ["it is empty", '"sha256": "', '"chunks": 1', "fake/1", '"runtime"', "\n ", "{"])
+def test_a_flipped_bit_in_whatever_stands_in_a_manifest_is_found(one_index, near):
+    """Most of it is bound to the files or to the id; the rest to the manifest's digest of itself."""
+    file = generation_folder(one_index.index, current_generation(one_index.index)) / MANIFEST_FILE
+    whole = file.read_bytes()
+    place = whole.rindex(near.encode()) + len(near) - 1
+    try:
+        for bit in range(8):
+            flipped = bytearray(whole)
+            flipped[place] ^= 1 << bit
+            file.write_bytes(flipped)
+            assert not verify(one_index)["is_whole"]
+    finally:
+        file.write_bytes(whole)
+
+
 def test_damage_ends_with_5_names_the_file_and_rebuild_mends_it(built, folder, capsys, monkeypatch):
     monkeypatch.setattr(verifying, "load_encoder", lambda _: FakeEncoder())
     monkeypatch.setenv("CYBERQA_MODEL", "fake")

@@ -37,9 +37,8 @@ def read_plain(file: Path) -> bytes:
 
 
 def replace_file(file: Path, text: str) -> None:
-    """Put a text in the place of a file, in one step that survives a loss of power."""
+    """Put a text in the place of a file, in one step that survives a loss of power; call it under the lock."""
     scratch = file.with_name(f"{SCRATCH_PREFIX}{file.name}-{os.getpid()}")
-    scratch.unlink(missing_ok=True)
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with open(descriptor, "w", encoding="utf-8", newline="\n") as handle:  # noqa: PTH123 - a descriptor
