@@ -18,7 +18,8 @@ _MOST_CHARS_A_TOKEN = 100  # longer words are one unknown token
 class Form:
     """One way to ask: ``vector`` (dim,), and its n tokens that are words.
 
-    Of these, ``ids`` (n,), ``spans`` (n, 2) in characters of ``text``, and ``tokens`` (n, dims), projected by ``codec``.
+    Of these, ``ids`` (n,), ``spans`` (n, 2) in characters of ``text``, and ``tokens`` (n, dims) as ``codec`` projects
+    them.
     """
 
     text: str
