@@ -27,7 +27,7 @@ from cyberqa.names.expanding import Expansions, Lookup, expand
 from cyberqa.retrieval import late
 from cyberqa.session import Session
 from cyberqa.settings import load_settings
-from cyberqa.types import Passage
+from cyberqa.types import Passage, Span
 
 ROOT = Path(__file__).parent.parent
 MEASURES = ("Success@1", "Success@5", "nDCG@10")
@@ -129,7 +129,7 @@ def ask_every_variant(opened: Session, gold: Sequence[GoldQuestion]) -> tuple[np
 
 def _retrieved(passage: Passage) -> Retrieved:
     places = [passage.location, *([passage.continuation.location] if passage.continuation else [])]
-    return Retrieved(passage.citation.document, tuple(place.span for place in places))
+    return Retrieved(passage.citation.document, tuple(Span(place.start, place.end) for place in places))
 
 
 def in_nested_folds(values: np.ndarray, groups: Sequence[str]) -> np.ndarray:
