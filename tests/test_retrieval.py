@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import QUESTION, FakeEncoder
-from cyberqa.embedding.token_codec import TokenCodec, codec_for, cosines
+from cyberqa.embedding.token_codec import TokenCodec, codec_for
 from cyberqa.ingest import build_index
 from cyberqa.matching import NO_SENTENCE, matched_text, neighbours, trail_text
 from cyberqa.retrieval import Mode, retrieve
@@ -23,21 +23,38 @@ from test_chunking import chunks_of
 from test_documents import read
 
 
-def decoded(codes: np.ndarray) -> np.ndarray:
-    """Each token as unit vector of its signs."""
-    bits = np.unpackbits(codes, axis=1).astype(np.float32)
-    return (2 * bits - 1) / math.sqrt(bits.shape[1])
+def decoded(codes: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """Each token as its centroids, one for every eight dimensions."""
+    return np.array(
+        [
+            np.concatenate([centroids[code, 8 * part : 8 * part + 8] for part, code in enumerate(token)])
+            for token in codes
+        ]
+    )
 
 
-def test_a_code_holds_the_signs_and_cosines_are_those_of_the_signs():
+def test_a_code_names_the_nearest_centroids_and_cosines_are_those_of_the_centroids():
     random = np.random.default_rng(1)
-    codec = TokenCodec(random.normal(size=(6, 16)).astype(np.float32), random.normal(size=16).astype(np.float32))
+    weights, offset = random.normal(size=(6, 16)).astype(np.float32), random.normal(size=16).astype(np.float32)
+    centroids = random.normal(size=(256, 16)).astype(np.float32)
+    codec = TokenCodec(weights, offset, centroids)
     tokens = random.normal(size=(5, 6)).astype(np.float32)
     codes = codec.encode(tokens)
-    assert codes.shape == (5, 2)
-    question = codec.project(tokens[:3])
+    question = codec.project(tokens)
     assert np.allclose(np.linalg.norm(question, axis=1), 1)
-    assert np.allclose(cosines(question, codes), question @ decoded(codes).T, atol=1e-6)
+    for token, code in zip(question, codes, strict=True):
+        for part, number in enumerate(code):
+            dims = slice(8 * part, 8 * part + 8)
+            assert number == np.argmin(((centroids[:, dims] - token[dims]) ** 2).sum(axis=1))
+    assert np.allclose(codec.cosines(question[:3], codes), question[:3] @ decoded(codes, centroids).T, atol=1e-5)
+
+
+def test_where_nothing_was_fitted_a_code_holds_the_signs():
+    rows = np.random.default_rng(2).normal(size=(4, 32)).astype(np.float32)
+    codec = codec_for(FakeEncoder().info, 32)
+    assert np.array_equal(codec.encode(rows), np.packbits(rows > 0, axis=1))
+    signs = np.where(rows > 0, 1, -1) / math.sqrt(32)
+    assert np.allclose(codec.cosines(codec.project(rows), codec.encode(rows)), codec.project(rows) @ signs.T, atol=1e-6)
 
 
 def test_a_model_of_other_dimensions_gets_a_codec_that_is_the_same_every_time():
@@ -77,7 +94,7 @@ def test_all_that_is_stored_of_a_passage_takes_at_most_6_kb(real_index, session)
 
 def best_matches(generation, form, row: int) -> np.ndarray:
     codes, _ = generation.token_codes(np.array([row]))
-    return (form.tokens @ decoded(codes).T).max(axis=1)
+    return form.codec.cosines(form.tokens, codes).max(axis=1)
 
 
 @pytest.mark.parametrize("question", [QUESTION, "which law does the footnote on Montenegro's CIRT name", "¿?"])

@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from cyberqa.embedding.token_codec import cosines
 from cyberqa.index.generation import Generation
 from cyberqa.index.words import index_terms
 from cyberqa.judging.highlighting import choose_window, sentence_maxima
@@ -71,7 +70,7 @@ def gather(generation: Generation, hit: Hit, query: Query) -> Found:
     codes, _ = generation.token_codes(np.array([hit.row]))
     stored = generation.token_sentences(hit.row)
     numbers = np.where(stored == NO_SENTENCE, -1, stored.astype(np.int64))
-    front_maxima, maxima = sentence_maxima(cosines(asked.tokens, codes), numbers, len(chunk.sentences))
+    front_maxima, maxima = sentence_maxima(asked.codec.cosines(asked.tokens, codes), numbers, len(chunk.sentences))
     texts = [document.text[span.start : span.end] for span in chunk.sentences]
     introduces = [number for number, text in enumerate(texts) if text.endswith(":")]
     first, last = choose_window(maxima, token_weights(generation, asked), chunk.sentences, introduces)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyberqa.embedding import Encoder
-from cyberqa.embedding.token_codec import codec_for
+from cyberqa.embedding.token_codec import TokenCodec, codec_for
 from cyberqa.index.typos import Correction
 from cyberqa.names.expanding import Term
 from cyberqa.types import Matrix, Vector
@@ -18,7 +18,8 @@ _MOST_CHARS_A_TOKEN = 100  # longer words are one unknown token
 class Form:
     """One way to ask: ``vector`` (dim,), and its n tokens that are words.
 
-    Of these, ``ids`` (n,), ``spans`` (n, 2) in characters of ``text``, and projected ``tokens`` (n, dims).
+    Of these, ``ids`` (n,), ``spans`` (n, 2) in characters of ``text``, and ``tokens`` (n, dims) as ``codec`` projects
+    them.
     """
 
     text: str
@@ -26,6 +27,7 @@ class Form:
     ids: NDArray[np.int64]
     spans: NDArray[np.int64]
     tokens: Matrix
+    codec: TokenCodec
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ def encode_form(encoder: Encoder, text: str) -> Form:
     tokens = encoder.tokenize(text)
     kept = tokens.is_word if tokens.is_word.any() else np.ones(len(tokens.ids), np.bool_)
     rows = encoding.tokens[kept]
-    projected = codec_for(encoder.info, rows.shape[1]).project(rows)
-    return Form(text, encoding.vector, tokens.ids[kept], tokens.spans[kept], projected)
+    codec = codec_for(encoder.info, rows.shape[1])
+    return Form(text, encoding.vector, tokens.ids[kept], tokens.spans[kept], codec.project(rows), codec)
 
 
 def _within_window(encoder: Encoder, question: str) -> str:

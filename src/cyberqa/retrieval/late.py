@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cyberqa.embedding.token_codec import cosines
 from cyberqa.index.generation import Generation, distinct
 from cyberqa.retrieval.forms import Form
 from cyberqa.types import Matrix
@@ -49,5 +48,5 @@ def _best_cosines(generation: Generation, form: Form, rows: NDArray[np.int64]) -
     with_words = np.flatnonzero(generation.rows["tokens"][rows] > 0)
     if len(with_words):
         codes, firsts = generation.token_codes(rows[with_words])
-        best[:, with_words] = np.maximum.reduceat(cosines(form.tokens, codes), firsts, axis=1)
+        best[:, with_words] = np.maximum.reduceat(form.codec.cosines(form.tokens, codes), firsts, axis=1)
     return best
