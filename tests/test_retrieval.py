@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import QUESTION, FakeEncoder
-from cyberqa.embedding.token_codec import TokenCodec, codec_for, cosines
+from cyberqa.embedding.token_codec import TokenCodec, best_cosines, codec_for, cosines
 from cyberqa.ingest import build_index
 from cyberqa.matching import NO_SENTENCE, matched_text, neighbours, trail_text
 from cyberqa.retrieval import Mode, retrieve
@@ -37,7 +37,19 @@ def test_a_code_holds_the_signs_and_cosines_are_those_of_the_signs():
     assert codes.shape == (5, 2)
     question = codec.project(tokens[:3])
     assert np.allclose(np.linalg.norm(question, axis=1), 1)
-    assert np.allclose(cosines(question, codes), question @ decoded(codes).T, atol=1e-6)
+    assert np.allclose(cosines(question, codes), decoded(codes) @ question.T, atol=1e-6)
+
+
+def test_the_best_cosines_of_chunks_are_the_best_of_their_tokens_whatever_is_asked_beside():
+    random = np.random.default_rng(3)
+    codes = random.integers(0, 256, (700, 32), dtype=np.uint8)
+    question = random.normal(size=(21, 256)).astype(np.float32)
+    firsts = np.array([0, 1, 90, 600])
+    found = best_cosines(question, codes, firsts)
+    expected = np.stack([part.max(axis=0) for part in np.split(cosines(question, codes), firsts[1:])])
+    assert np.array_equal(found, expected)
+    for tokens in (1, 7, 16, 20):
+        assert np.array_equal(best_cosines(question[:tokens], codes, firsts), found[:, :tokens])
 
 
 def test_a_model_of_other_dimensions_gets_a_codec_that_is_the_same_every_time():
@@ -85,7 +97,7 @@ def test_late_interaction_is_the_weighted_best_match_with_what_may_be_borrowed(s
     generation = session.generation
     form = encode_form(session._encoder, question)
     rows = np.arange(0, generation.manifest.chunks, 7)
-    found = late_interaction(generation, form, rows)
+    [found] = late_interaction(generation, [form], rows)
     n = generation.manifest.chunks
     held = [float(generation.pieces[id_]) for id_ in form.ids]
     weights = np.array([math.log(1 + (n - df + 0.5) / (df + 0.5)) ** IDF_POWER for df in held])
@@ -107,7 +119,7 @@ def test_the_score_is_the_sum_of_its_signals(session):
     for hit in retrieve(generation, Query((form,)), 10):
         row = np.array([hit.row])
         expected = {
-            "late interaction": float(late_interaction(generation, form, row)[0]),
+            "late interaction": float(late_interaction(generation, [form], row)[0][0]),
             "passage vector": 0.1 * float(generation.chunk_vectors(row)[0] @ form.vector),
             "length": -0.01 * math.log(int(generation.rows["chars"][hit.row]) / 600),
             "words": 0.02 * float(bm25[hit.row] / bm25.max()),
@@ -130,7 +142,7 @@ def test_the_best_form_counts(session):
     forms = [encode_form(encoder, text) for text in (QUESTION, "who financed the Albanian CERT")]
     hits = retrieve(generation, Query(tuple(forms)), 5)
     rows = np.sort([hit.row for hit in hits])
-    alone = [late_interaction(generation, form, rows) for form in forms]
+    alone = [late_interaction(generation, [form], rows)[0] for form in forms]
     expected = dict(zip(rows.tolist(), np.max(alone, axis=0).tolist(), strict=True))
     assert {hit.row: hit.signals["late interaction"] for hit in hits} == pytest.approx(expected, abs=1e-6)
 

@@ -79,6 +79,8 @@ app.add_typer(evaluating.app)
 
 def main(arguments: Iterable[str] | None = None) -> None:
     """Run the command line and exit: never with a traceback for a user's mistake."""
+    # A question's matrices are too small to share: a second thread of numpy costs more than it brings.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has had enough ends us quietly, like any filter
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
