@@ -7,7 +7,7 @@ its documents only. For other models the directions are random, and seeded.
 """
 
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,8 +90,7 @@ def codec_for(info: EncoderInfo, dim: int) -> TokenCodec:
 
 @lru_cache(1)
 def _fitted() -> TokenCodec:
-    with resources.files(__package__).joinpath(FITTED_FILE).open("rb") as file:
-        table = np.load(file, allow_pickle=False).astype(np.float32)
+    table = np.load(Path(__file__).with_name(FITTED_FILE), allow_pickle=False).astype(np.float32)
     return TokenCodec(table[:-1], table[-1])
 
 
