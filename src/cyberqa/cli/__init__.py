@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cyberqa.cli import asking, checking, evaluating, indexing, looking
+from cyberqa.cli import asking, checking, evaluating, indexing, looking, shell
 from cyberqa.cli.common import CorpusOption, IndexOption, write
 from cyberqa.errors import CyberqaError, SearchIndexError, UsageError
 
@@ -63,6 +63,7 @@ app.command(epilog="Example: cyberqa ask who supported ALCIRT --top-k 3")(asking
 app.command(
     epilog='Example: cyberqa batch questions.jsonl --output answers.jsonl   (one {"id": "1", "question": "…"} a line)'
 )(asking.batch)
+app.command(epilog="Example: cyberqa shell --where year>=2015")(shell.shell)
 app.command(name="index", epilog="Example: cyberqa index --corpus reports")(indexing.index_command)
 app.command(epilog="Example: cyberqa add report.pdf")(indexing.add)
 app.command(epilog="Example: cyberqa remove report.pdf")(indexing.remove)

@@ -239,6 +239,15 @@ class Generation:
                 found |= dict.fromkeys(typos.nearest(typed, folded[0], near, is_first=is_first))
         return list(found)
 
+    def words_beginning(self, letters: str, most: int) -> list[str]:
+        """Return the commonest words that begin with some letters, as the corpus mostly writes them."""
+        front = "".join(fold(letters))
+        found = self._database.execute(
+            "SELECT written FROM words WHERE word >= ? AND word < ? ORDER BY count DESC, word LIMIT ?",
+            (front, front + "\U0010ffff", most),
+        )
+        return [written for (written,) in found]
+
     def _words_near(self, word: str, reach: int) -> Iterator[typos.Known]:
         """Yield the words of about its length with the same two letters in front, and those with one slip there.
 
