@@ -8,7 +8,9 @@ from typer.testing import CliRunner
 
 from cyberqa.cli import app
 
-COMMANDS = ("ask", "batch", "index", "add", "remove", "show", "status", "aliases", "verify", "doctor", "eval")
+COMMANDS = (
+    "ask", "batch", "shell", "index", "add", "remove", "show", "status", "aliases", "verify", "doctor", "eval",
+)  # fmt: skip
 EVAL_COMMANDS = ("check", "run", "compare", "gate", "report", "export")
 HEAD = """# Commands
 

@@ -136,7 +136,7 @@ def test_a_question_without_weight_gets_the_shortest_sentence():
 
 def test_maxima_are_of_the_tokens_of_each_sentence_and_of_what_stands_in_front():
     numbers = np.array([-1, 0, 0, 1, 1])
-    cosines = np.array([[0.8, 0.1, 0.3, 0.2, 0.6]], np.float32)
+    cosines = np.array([[0.8], [0.1], [0.3], [0.2], [0.6]], np.float32)
     front, inside = sentence_maxima(cosines, numbers, 2)
     assert front.tolist() == pytest.approx([0.8])
     assert inside.ravel().tolist() == pytest.approx([0.3, 0.6])
@@ -213,8 +213,8 @@ def test_forms_meet_in_both_directions():
     long_text = set(index_terms("the law enforcement agencies met"))
     assert stands_in(read("what is LEA", forms=forms).words[0], long_text)
     asked = read("law enforcement agencies", forms=forms)
-    assert cover(asked, np.zeros(5, np.float32), {"lea"}).tolist() == [1, 1, 1]
-    assert cover(asked, np.zeros(5, np.float32), {"law"}).tolist() == [1, 0, 0]
+    assert cover(asked, np.zeros(5, np.float32), {"lea"}, [frozenset()] * 3).tolist() == [1, 1, 1]
+    assert cover(asked, np.zeros(5, np.float32), {"law"}, [frozenset()] * 3).tolist() == [1, 0, 0]
 
 
 def test_endings_of_names_do_not_count_but_other_words_do():

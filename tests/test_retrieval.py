@@ -46,7 +46,7 @@ def test_a_code_names_the_nearest_centroids_and_cosines_are_those_of_the_centroi
         for part, number in enumerate(code):
             dims = slice(8 * part, 8 * part + 8)
             assert number == np.argmin(((centroids[:, dims] - token[dims]) ** 2).sum(axis=1))
-    assert np.allclose(codec.cosines(question[:3], codes), question[:3] @ decoded(codes, centroids).T, atol=1e-5)
+    assert np.allclose(codec.cosines(question[:3], codes), decoded(codes, centroids) @ question[:3].T, atol=1e-5)
 
 
 def test_where_nothing_was_fitted_a_code_holds_the_signs():
@@ -54,7 +54,20 @@ def test_where_nothing_was_fitted_a_code_holds_the_signs():
     codec = codec_for(FakeEncoder().info, 32)
     assert np.array_equal(codec.encode(rows), np.packbits(rows > 0, axis=1))
     signs = np.where(rows > 0, 1, -1) / math.sqrt(32)
-    assert np.allclose(codec.cosines(codec.project(rows), codec.encode(rows)), codec.project(rows) @ signs.T, atol=1e-6)
+    assert np.allclose(codec.cosines(codec.project(rows), codec.encode(rows)), signs @ codec.project(rows).T, atol=1e-6)
+
+
+def test_the_best_cosines_of_chunks_are_the_best_of_their_tokens_whatever_is_asked_beside():
+    random = np.random.default_rng(3)
+    codec = codec_for(FakeEncoder().info, 256)
+    codes = random.integers(0, 256, (700, 32), dtype=np.uint8)
+    question = random.normal(size=(21, 256)).astype(np.float32)
+    firsts = np.array([0, 1, 90, 600])
+    found = codec.best_cosines(question, codes, firsts)
+    expected = np.stack([part.max(axis=0) for part in np.split(codec.cosines(question, codes), firsts[1:])])
+    assert np.array_equal(found, expected)
+    for tokens in (1, 7, 16, 20):
+        assert np.array_equal(codec.best_cosines(question[:tokens], codes, firsts), found[:, :tokens])
 
 
 def test_a_model_of_other_dimensions_gets_a_codec_that_is_the_same_every_time():
@@ -102,7 +115,7 @@ def test_late_interaction_is_the_weighted_best_match_with_what_may_be_borrowed(s
     generation = session.generation
     form = encode_form(session._encoder, question)
     rows = np.arange(0, generation.manifest.chunks, 7)
-    found = late_interaction(generation, form, rows)
+    [found] = late_interaction(generation, [form], rows)
     n = generation.manifest.chunks
     held = [float(generation.pieces[id_]) for id_ in form.ids]
     weights = np.array([math.log(1 + (n - df + 0.5) / (df + 0.5)) ** IDF_POWER for df in held])
@@ -124,7 +137,7 @@ def test_the_score_is_the_sum_of_its_signals(session):
     for hit in retrieve(generation, Query((form,)), 10):
         row = np.array([hit.row])
         expected = {
-            "late interaction": float(late_interaction(generation, form, row)[0]),
+            "late interaction": float(late_interaction(generation, [form], row)[0][0]),
             "passage vector": 0.1 * float(generation.chunk_vectors(row)[0] @ form.vector),
             "length": -0.01 * math.log(int(generation.rows["chars"][hit.row]) / 600),
             "words": 0.02 * float(bm25[hit.row] / bm25.max()),
@@ -147,7 +160,7 @@ def test_the_best_form_counts(session):
     forms = [encode_form(encoder, text) for text in (QUESTION, "who financed the Albanian CERT")]
     hits = retrieve(generation, Query(tuple(forms)), 5)
     rows = np.sort([hit.row for hit in hits])
-    alone = [late_interaction(generation, form, rows) for form in forms]
+    alone = [late_interaction(generation, [form], rows)[0] for form in forms]
     expected = dict(zip(rows.tolist(), np.max(alone, axis=0).tolist(), strict=True))
     assert {hit.row: hit.signals["late interaction"] for hit in hits} == pytest.approx(expected, abs=1e-6)
 

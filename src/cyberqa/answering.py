@@ -20,9 +20,8 @@ def make_passages(
 
     ``context`` is how many sentences are shown before and after each, at most.
     """
-    locators: dict[str, Locator] = {}
     return tuple(
-        _passage(generation, each, repeats, confidence, context, locators)
+        _passage(generation, each, repeats, confidence, context)
         for (each, repeats), confidence in zip(found, confidences, strict=True)
     )
 
@@ -33,10 +32,9 @@ def _passage(
     repeats: Sequence[Hit],
     confidence: float | None,
     context: int,
-    locators: dict[str, Locator],
 ) -> Passage:
     hit, chunk, document, evidence = found.hit, found.chunk, found.document, found.evidence
-    locator = _locator(document, locators)
+    locator = generation.locator(document.id)
     passage = _excerpt(document, locator, chunk.span)
     window = Span(chunk.sentences[evidence.first].start, chunk.sentences[evidence.last].end)
     return Passage(
@@ -49,7 +47,7 @@ def _passage(
         continuation=_excerpt(document, locator, chunk.continuation) if chunk.continuation else None,
         citation=_cite(document, chunk),
         notes=_notes(generation, document, locator, chunk),
-        also_in=tuple(_repeat(generation, repeat, locators) for repeat in repeats),
+        also_in=tuple(_repeat(generation, repeat) for repeat in repeats),
         context=_surroundings(generation, document, locator, hit.row, context) if context else None,
         signals=hit.signals,
     )
@@ -62,14 +60,9 @@ def _surroundings(generation: Generation, document: Document, locator: Locator, 
     )
 
 
-def _repeat(generation: Generation, hit: Hit, locators: dict[str, Locator]) -> Repeat:
+def _repeat(generation: Generation, hit: Hit) -> Repeat:
     chunk = generation.chunk(hit.row)
-    locator = _locator(generation.document(chunk.document), locators)
-    return Repeat(**asdict(locator.locate(chunk.span)), document=chunk.document)
-
-
-def _locator(document: Document, locators: dict[str, Locator]) -> Locator:
-    return locators.get(document.id) or locators.setdefault(document.id, Locator(document))
+    return Repeat(**asdict(generation.locator(chunk.document).locate(chunk.span)), document=chunk.document)
 
 
 def _notes(generation: Generation, document: Document, locator: Locator, chunk: Chunk) -> tuple[Note, ...]:

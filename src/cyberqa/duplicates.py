@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from cyberqa.index.generation import Generation
 from cyberqa.index.words import folded_words
@@ -12,6 +13,7 @@ _COMMON = 0.8  # of the letters of both together
 _PROBE = 20  # letters on each side of a passage's middle
 
 _MOST_COMPARED = 50  # hits; with each other, so the cost is the square
+_TEXTS_KEPT = 2048  # 2 KB each
 
 _NEGATION = re.compile(r"n['’]t\b", re.IGNORECASE)
 _NEGATIONS = frozenset((
@@ -44,6 +46,7 @@ class _Said:
         return self.telling == other.telling and _overlap(self.letters, other.letters) >= _COMMON
 
 
+@lru_cache(_TEXTS_KEPT)
 def _read(text: str) -> _Said:
     words = folded_words(_NEGATION.sub(" not ", text))
     telling = (word for word in words if word in _NEGATIONS or not word.isalpha())

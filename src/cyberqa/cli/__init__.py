@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cyberqa.cli import asking, checking, evaluating, indexing, looking
+from cyberqa.cli import asking, checking, evaluating, indexing, looking, shell
 from cyberqa.cli.common import CorpusOption, IndexOption, write
 from cyberqa.errors import CyberqaError, SearchIndexError, UsageError
 
@@ -63,6 +63,7 @@ app.command(epilog="Example: cyberqa ask who supported ALCIRT --top-k 3")(asking
 app.command(
     epilog='Example: cyberqa batch questions.jsonl --output answers.jsonl   (one {"id": "1", "question": "…"} a line)'
 )(asking.batch)
+app.command(epilog="Example: cyberqa shell --where year>=2015")(shell.shell)
 app.command(name="index", epilog="Example: cyberqa index --corpus reports")(indexing.index_command)
 app.command(epilog="Example: cyberqa add report.pdf")(indexing.add)
 app.command(epilog="Example: cyberqa remove report.pdf")(indexing.remove)
@@ -79,6 +80,8 @@ app.add_typer(evaluating.app)
 
 def main(arguments: Iterable[str] | None = None) -> None:
     """Run the command line and exit: never with a traceback for a user's mistake."""
+    # A question's matrices are too small to share: a second thread of numpy costs more than it brings.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has had enough ends us quietly, like any filter
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))

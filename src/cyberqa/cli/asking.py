@@ -75,7 +75,7 @@ def ask(
     if markdown and (explain or around):
         raise UsageError("--markdown prints quotations to paste, without --explain and --context", hint="leave one out")
     question = _question(context, words)
-    chosen = _checked(mode, document, where)
+    chosen = checked(mode, document, where)
     session = open_session(settings_of(context, corpus, index), refresh)
     opened_ms = (time.perf_counter() - started) * 1000
     answer = session.ask(
@@ -106,7 +106,7 @@ def ask(
         raise typer.Exit(EXIT_NOT_IN_CORPUS)
 
 
-def _checked(mode: str | None, documents: list[str] | None, where: list[str] | None) -> "Mode":
+def checked(mode: str | None, documents: list[str] | None, where: list[str] | None) -> "Mode":
     """Return the mode, and tell of a mistake in it or in the filter before an index is opened, or built."""
     from cyberqa.retrieval import Mode, parse_mode
 
@@ -149,7 +149,7 @@ def batch(
     from cyberqa import render
 
     settings = settings_of(context, corpus, index)
-    chosen = _checked(mode, document, where)
+    chosen = checked(mode, document, where)
     lines = _input_lines(questions)
     session = open_session(settings)
     session.matching_documents(document or (), where or ())  # where none matches: one failure, not one a line

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +35,7 @@ from cyberqa.index.opening import mapped, open_database, read_vectors
 from cyberqa.index.tokens import ROW
 from cyberqa.index.typos import Correction
 from cyberqa.index.words import analysers, fold, spelled_words, terms_of
+from cyberqa.location import Locator
 from cyberqa.names.aliases import Alias, Kind, Origin
 from cyberqa.types import BlockKind, Chunk, Document, Footnote, Matrix, Metadata, Page, Repair, Span, Vector
 
@@ -44,6 +46,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 _WORDS_KEPT = 4096  # of which a session remembers how they are written
 _DOCUMENTS_KEPT = 32  # canonical texts held in memory while a session lasts
+_CHUNKS_KEPT = 1024  # 2 KB each
 
 
 def distinct(values: NDArray[Number]) -> NDArray[Number]:
@@ -73,7 +76,11 @@ class Generation:
         self._database = open_database(folder / DATABASE_FILE)
         languages = self._database.execute("SELECT DISTINCT language FROM documents")
         self._analysers = analysers(language for (language,) in languages)
+        self.chunk = lru_cache(_CHUNKS_KEPT)(self._read_chunk)
+        """Return a chunk by its row."""
         self._document = lru_cache(_DOCUMENTS_KEPT)(self._read_document)
+        self.locator = lru_cache(_DOCUMENTS_KEPT)(self._make_locator)
+        """Return what finds the lines and pages of a document by its id."""
         self._capitals = lru_cache(_WORDS_KEPT)(self._read_capitals)
 
     @classmethod
@@ -127,7 +134,8 @@ class Generation:
             selector: Any = faiss.IDSelectorBitmap  # SWIG's signatures are not those of Python
             search_parameters: Any = faiss.SearchParameters
             parameters = search_parameters(sel=selector(np.packbits(allowed, bitorder="little")))
-        _, rows = self._vectors.search(vector[None], min(k, self._vectors.ntotal), params=parameters)
+        with _one_thread():
+            _, rows = self._vectors.search(vector[None], min(k, self._vectors.ntotal), params=parameters)
         found: NDArray[np.int64] = rows[0]
         return found[found >= 0]
 
@@ -231,6 +239,15 @@ class Generation:
                 found |= dict.fromkeys(typos.nearest(typed, folded[0], near, is_first=is_first))
         return list(found)
 
+    def words_beginning(self, letters: str, most: int) -> list[str]:
+        """Return the commonest words that begin with some letters, as the corpus mostly writes them."""
+        front = "".join(fold(letters))
+        found = self._database.execute(
+            "SELECT written FROM words WHERE word >= ? AND word < ? ORDER BY count DESC, word LIMIT ?",
+            (front, front + "\U0010ffff", most),
+        )
+        return [written for (written,) in found]
+
     def _words_near(self, word: str, reach: int) -> Iterator[typos.Known]:
         """Yield the words of about its length with the same two letters in front, and those with one slip there.
 
@@ -290,8 +307,7 @@ class Generation:
 
     # --- reading ---------------------------------------------------------------------------------------------
 
-    def chunk(self, row: int) -> Chunk:
-        """Return a chunk by its row."""
+    def _read_chunk(self, row: int) -> Chunk:
         document, kind, start, stop, section, sentences, continuation, context = self._database.execute(
             "SELECT d.id, c.kind, c.start, c.stop, c.section, c.sentences, c.continuation, c.context"
             " FROM chunks c JOIN documents d ON d.row = c.document WHERE c.row = ?",
@@ -329,6 +345,9 @@ class Generation:
             CorpusError: no document of that id in the index.
         """
         return self._document(id_)
+
+    def _make_locator(self, id_: str) -> Locator:
+        return Locator(self.document(id_))
 
     def footnotes(self, id_: str, span: Span) -> list[Footnote]:
         """Return the footnotes that marks inside a span of a document refer to, in order of the marks."""
@@ -429,6 +448,17 @@ class Generation:
             repairs=tuple(Repair(*repair) for repair in json.loads(repairs)),
             warnings=tuple(json.loads(warnings)),
         )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let FAISS search on this thread: one question is nothing to share, and others may want the cores."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 _ALIAS_COLUMNS = "word, meant, kind, origin, is_exact, document, start, stop, definitions, rank"

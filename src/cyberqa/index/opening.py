@@ -46,7 +46,7 @@ def read_vectors(file: Path, dim: int) -> Any:
     header[-_LENGTH_BYTES:] = code_bytes.to_bytes(2 * _LENGTH_BYTES, "little")[:_LENGTH_BYTES]
     if found != header or file.stat().st_size != len(expected) + code_bytes:
         raise ValueError(f"{file.name} is no list of {dim} numbers a chunk")
-    return faiss.read_index(str(file))
+    return faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)  # the codes are mapped, not read
 
 
 def open_database(file: Path) -> sqlite3.Connection:

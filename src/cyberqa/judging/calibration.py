@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 
 from cyberqa.judging.missing import missing_text, missing_words
 from cyberqa.judging.signals import SIGNALS, Judged, Signals
@@ -91,7 +91,7 @@ def calibration_for(encoder: Sequence[str | int], ranking: str) -> Calibration |
 
 @lru_cache(1)
 def _shipped() -> Calibration | None:
-    file = resources.files(__package__).joinpath(FILE)
+    file = Path(__file__).with_name(FILE)  # importlib.resources would bring tempfile, random and zipfile
     return from_json(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
 

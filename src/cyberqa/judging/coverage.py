@@ -1,6 +1,6 @@
 """How far a text covers the words of a question: a name or a number must stand in it, a plain word may be meant."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,22 @@ Shares = NDArray[np.float64]
 
 def stands_in(word: Word, stems: Set[str]) -> bool:
     """Whether a word stands in a text of these stems, in one of the ways it may be written."""
-    if any(len(way & stems) >= _MOST * len(way) for way in word.ways):
-        return True
+    return _is_written(word, stems) or bool(other_forms(word, stems))
+
+
+def _is_written(word: Word, stems: Set[str]) -> bool:
+    return any(len(way & stems) >= _MOST * len(way) for way in word.ways)
+
+
+def other_forms(word: Word, stems: Iterable[str]) -> Set[str]:
+    """Return those of the stems that are a name with another ending."""
     if not word.must_stand or word.text[1:].isupper():  # an acronym has no other endings
-        return False
+        return frozenset()
     name = word.text.casefold()
     root = name[:_ROOT_LETTERS]
-    return len(root) == _ROOT_LETTERS and any(stem.startswith(root) and _has_same_root(name, stem) for stem in stems)
+    if len(root) < _ROOT_LETTERS:
+        return frozenset()
+    return {stem for stem in stems if stem.startswith(root) and _has_same_root(name, stem)}
 
 
 def _has_same_root(name: str, stem: str) -> bool:
@@ -40,18 +49,20 @@ def _has_same_root(name: str, stem: str) -> bool:
     return name[:needed] == stem[:needed] and abs(len(name) - len(stem)) <= _ROOT_ENDINGS
 
 
-def cover(question: Question, maxima: Cosines, stems: Set[str]) -> Shares:
+def cover(question: Question, maxima: Cosines, stems: Set[str], forms: Sequence[Set[str]]) -> Shares:
     """Return how far a text covers each word: 1 where it stands there, else by the cosines of its tokens.
 
-    ``maxima`` are the best cosines of the question's tokens in the text, ``(question tokens,)``.
+    ``maxima`` are the best cosines of the question's tokens in the text, ``(question tokens,)``; ``forms`` are the
+    :func:`other_forms` of each word, of this text or of a longer one that it is part of.
     """
     written = {stem for short, long in question.short_forms if short in stems for stem in long}
+    best = maxima.tolist()
     shares = np.zeros(len(question.words))
     for number, word in enumerate(question.words):
-        if stands_in(word, stems) or word.ways[0] <= written:
+        if _is_written(word, stems) or not forms[number].isdisjoint(stems) or word.ways[0] <= written:
             shares[number] = 1.0
         elif not word.must_stand and word.tokens:
-            cosine = sum(float(maxima[token]) for token in word.tokens) / len(word.tokens)
+            cosine = sum(best[token] for token in word.tokens) / len(word.tokens)
             shares[number] = _MEANT * min(max((cosine - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0), 1.0)
     return shares
 

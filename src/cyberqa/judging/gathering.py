@@ -8,7 +8,7 @@ import numpy as np
 
 from cyberqa.index.generation import Generation
 from cyberqa.index.words import index_terms
-from cyberqa.judging.highlighting import choose_window, sentence_maxima
+from cyberqa.judging.highlighting import Cosines, choose_window, sentence_maxima
 from cyberqa.judging.questions import Question, read_question
 from cyberqa.judging.signals import Evidence
 from cyberqa.judging.words import Lexicon, places_of
@@ -16,7 +16,7 @@ from cyberqa.matching import NO_SENTENCE
 from cyberqa.names.aliases import Kind
 from cyberqa.retrieval.forms import Query
 from cyberqa.retrieval.late import token_weights
-from cyberqa.types import Chunk, Document, Hit
+from cyberqa.types import Chunk, Document, Hit, Vector
 
 _TEXTS_KEPT = 4096  # stems of sentences that a session has seen
 _FORM_KINDS = (Kind.SHORT, Kind.NAME, Kind.BYNAME)
@@ -62,21 +62,30 @@ def read_query(query: Query, lexicon: Lexicon) -> Question:
     return read_question(asked.text, [(int(a), int(b)) for a, b in asked.spans], lexicon, pairs, meant)
 
 
-def gather(generation: Generation, hit: Hit, query: Query) -> Found:
-    """Return a hit with what it brings."""
+def gather(generation: Generation, hits: Sequence[Hit], query: Query) -> list[Found]:
+    """Return hits with what they bring."""
+    if not hits:
+        return []
+    rows = np.array([hit.row for hit in hits])
+    codes, firsts = generation.token_codes(rows)
+    parts = np.split(query.asked.codec.cosines(query.asked.tokens, codes), firsts[1:])
+    weights = token_weights(generation, query.asked)
+    vectors = generation.chunk_vectors(rows)
+    return [_found(generation, hit, query, weights, *own) for hit, *own in zip(hits, vectors, parts, strict=True)]
+
+
+def _found(generation: Generation, hit: Hit, query: Query, weights: Cosines, vector: Vector, own: Cosines) -> Found:
+    """``own`` are the cosines of the passage's tokens with the question's, ``(tokens, question tokens)``."""
     chunk = generation.chunk(hit.row)
     document = generation.document(chunk.document)
-    asked = query.asked
-    codes, _ = generation.token_codes(np.array([hit.row]))
     stored = generation.token_sentences(hit.row)
     numbers = np.where(stored == NO_SENTENCE, -1, stored.astype(np.int64))
-    front_maxima, maxima = sentence_maxima(asked.codec.cosines(asked.tokens, codes), numbers, len(chunk.sentences))
+    front_maxima, maxima = sentence_maxima(own, numbers, len(chunk.sentences))
     texts = [document.text[span.start : span.end] for span in chunk.sentences]
     introduces = [number for number, text in enumerate(texts) if text.endswith(":")]
-    first, last = choose_window(maxima, token_weights(generation, asked), chunk.sentences, introduces)
+    first, last = choose_window(maxima, weights, chunk.sentences, introduces)
     if chunk.continuation:
         texts[-1] += " " + document.text[chunk.continuation.start : chunk.continuation.end]
-    vector = generation.chunk_vectors(np.array([hit.row]))[0]
     evidence = Evidence(
         front="\n".join([document.title, *chunk.section, *(document.text[c.start : c.end] for c in chunk.context)]),
         sentences=texts,
@@ -84,7 +93,7 @@ def gather(generation: Generation, hit: Hit, query: Query) -> Found:
         last=last,
         section=chunk.section,
         around=_around(generation, hit.row, chunk, document),
-        cosine=float(vector @ asked.vector),
+        cosine=float(vector @ query.asked.vector),
         front_maxima=front_maxima,
         maxima=maxima,
     )

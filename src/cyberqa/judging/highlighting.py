@@ -31,15 +31,15 @@ def sentence_maxima(cosines: Cosines, numbers: NDArray[np.int64], sentences: int
     """Return the best cosine of each question token in front of the sentences, and in each sentence.
 
     Args:
-        cosines: ``(question tokens, tokens)``.
+        cosines: ``(tokens, question tokens)``.
         numbers: ``(tokens,)``, which sentence each token stands in, from 0; -1 in front of the first.
         sentences: how many there are.
 
     Returns:
         ``(question tokens,)`` and ``(sentences, question tokens)``; 0 where there are no tokens, or none is alike.
     """
-    maxima = np.zeros((sentences + 1, len(cosines)), np.float32)
-    np.maximum.at(maxima, numbers + 1, cosines.T)
+    maxima = np.zeros((sentences + 1, cosines.shape[1]), np.float32)
+    np.maximum.at(maxima, numbers + 1, cosines)
     return maxima[0], maxima[1:]
 
 

@@ -23,11 +23,11 @@ class AskedKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """``asks`` finds the kind in a question, ``looks`` its instances in a text."""
+    """``asks`` finds the kind in a question, ``looks`` its instances in a text: compiled where it is looked for."""
 
     kind: AskedKind
     asks: re.Pattern[str]
-    looks: re.Pattern[str]
+    looks: str
 
 
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
@@ -48,7 +48,7 @@ _TITLE = re.compile(r"(?:Mr|Ms|Mrs|Dr|Prof|H\.?E)\.?")
 _NAME = rf"(?<![.!?:] )(?<!^)\b{_UPPER}\w+"  # with a capital, not at the start of a sentence
 
 _RULES = tuple(
-    _Rule(kind, re.compile(asks, re.IGNORECASE), re.compile(looks))
+    _Rule(kind, re.compile(asks, re.IGNORECASE), looks)
     for kind, asks, looks in (
         (AskedKind.AMOUNT, r"\bhow much\b|\b(?:budget|costs?|price|sum|salary|fee)\b", _MONEY),
         (AskedKind.NUMBER, r"\bhow (?:many|large|big|long|old|often|far)\b|\bnumber of\b|\bpercentage\b", _COUNT),
@@ -80,7 +80,7 @@ def asked_kind(question: str) -> AskedKind | None:
 
 def holds_kind(text: str, kind: AskedKind, asked: frozenset[str], lexicon: Lexicon) -> bool:
     """Whether a text holds a thing of that kind that is more than words of the question (``asked``, in lower case)."""
-    for match in _LOOKS[kind].finditer(text):
+    for match in re.finditer(_LOOKS[kind], text):
         found = match.group()
         if kind is AskedKind.ROLE and not _is_person(found, lexicon):
             continue

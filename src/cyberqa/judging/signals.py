@@ -4,13 +4,13 @@ Every signal is the higher the likelier the passage answers, so every weight of 
 person can read what spoke against a passage.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import astuple, dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from cyberqa.judging.coverage import Shares, cover, stands_in, weights_of
+from cyberqa.judging.coverage import Shares, cover, other_forms, stands_in, weights_of
 from cyberqa.judging.highlighting import Cosines
 from cyberqa.judging.kinds import AskedKind, holds_kind
 from cyberqa.judging.questions import Question
@@ -98,12 +98,15 @@ def judge(question: Question, evidence: Evidence, lexicon: Lexicon) -> Judged:
     held = [set(part) for part in stems]
     weights = weights_of(question.words)
     maxima = np.maximum(evidence.front_maxima, evidence.maxima.max(axis=0, initial=0.0))
-    covered = _with_nearby(question.words, cover(question, maxima, set().union(*held)), evidence.around, lexicon)
+    all_held = set().union(*held)
+    forms = [other_forms(word, all_held) for word in question.words]
+    covered = cover(question, maxima, all_held, forms)
+    covered = _with_nearby(question.words, covered, evidence.around, lexicon)
     lacks_kind = question.kind if _lacks_kind(question, evidence, lexicon) else None
     signals = Signals(
         cosine=evidence.cosine,
         remote=min(0.0, evidence.cosine - _REMOTE),
-        attribute=_attribute(question, evidence, weights, held),
+        attribute=_attribute(question, evidence, weights, held, forms),
         names=0.0 - _share((1 - covered) * weights, weights, [word.must_stand for word in question.words]),
         place=0.0 - float(_is_elsewhere(question, evidence, lexicon)),
         kind=0.0 - _share(covered * weights, weights) if lacks_kind else 0.0,
@@ -142,7 +145,9 @@ def _with_nearby(words: Sequence[Word], covered: Shares, around: str, lexicon: L
     return covered
 
 
-def _attribute(question: Question, evidence: Evidence, weights: Shares, held: Sequence[set[str]]) -> float:
+def _attribute(
+    question: Question, evidence: Evidence, weights: Shares, held: Sequence[set[str]], forms: Sequence[Set[str]]
+) -> float:
     """Return the coverage of the plain words in the one or two sentences, with the front, that cover the question best.
 
     1 where the question has none. The whole passage would not do: what is asked, and of whom, must stand together.
@@ -155,7 +160,7 @@ def _attribute(question: Question, evidence: Evidence, weights: Shares, held: Se
         maxima, stems = evidence.front_maxima, held[0]
         for last in range(first, min(first + _TOGETHER, len(evidence.sentences))):
             maxima, stems = np.maximum(maxima, evidence.maxima[last]), stems | held[last + 1]
-            covered = cover(question, maxima, stems)
+            covered = cover(question, maxima, stems, forms)
             if (value := float(covered @ weights)) > best + _TIE:
                 best, chosen = value, covered
     return float(chosen[plain] @ weights[plain] / weights[plain].sum())

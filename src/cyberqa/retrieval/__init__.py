@@ -69,7 +69,7 @@ def retrieve(
     rows = _candidates(generation, forms, bm25 + quoted, max(_CANDIDATES, k), mode, allowed)
     signals: dict[str, NDArray[np.float32]] = {}
     if mode is not Mode.LEXICAL:
-        signals["late interaction"] = _best_of([late_interaction(generation, form, rows) for form in forms])
+        signals["late interaction"] = _best_of(late_interaction(generation, forms, rows))
         signals["passage vector"] = _VECTOR_WEIGHT * _cosines(generation, forms, rows)
         chars = np.maximum(generation.rows["chars"][rows], 1).astype(np.float32)
         signals["length"] = -_LENGTH_WEIGHT * np.log(chars / _USUAL_CHARS)

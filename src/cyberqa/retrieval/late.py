@@ -1,5 +1,7 @@
 """Late interaction (Khattab and Zaharia 2020): each token of the question looks for its best match in a chunk."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,26 +29,29 @@ def token_weights(generation: Generation, form: Form) -> NDArray[np.float32]:
     return shares
 
 
-def late_interaction(generation: Generation, form: Form, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the score of each of ``rows`` (ascending), ``(len(rows),)``, from -1 to 1."""
+def late_interaction(
+    generation: Generation, forms: Sequence[Form], rows: NDArray[np.int64]
+) -> list[NDArray[np.float32]]:
+    """Return for each form the score of each of ``rows`` (ascending), ``(len(rows),)``, from -1 to 1."""
     beside = generation.rows[rows]
     needed = distinct(np.concatenate([rows, beside["before"], beside["refers"]]))
     needed = needed[needed >= 0]
-    best = _best_cosines(generation, form, needed)
-    total = best[:, np.searchsorted(needed, rows)]
+    best = _best_cosines(generation, forms, needed)
+    total = best[np.searchsorted(needed, rows)]
     for name, price in (("before", BORROWED_FROM_BEFORE), ("refers", BORROWED_FROM_REFERENCE)):
         has = np.flatnonzero(beside[name] >= 0)
-        borrowed = best[:, np.searchsorted(needed, beside[name][has])] - np.float32(price)
-        total[:, has] = np.maximum(total[:, has], borrowed)
-    score: NDArray[np.float32] = token_weights(generation, form) @ total
-    return score
+        borrowed = best[np.searchsorted(needed, beside[name][has])] - np.float32(price)
+        total[has] = np.maximum(total[has], borrowed)
+    ends = np.cumsum([len(form.ids) for form in forms])[:-1]
+    parts = zip(forms, np.split(total, ends, axis=1), strict=True)
+    return [token_weights(generation, form) @ np.ascontiguousarray(part).T for form, part in parts]
 
 
-def _best_cosines(generation: Generation, form: Form, rows: NDArray[np.int64]) -> Matrix:
-    """Return ``(tokens of the question, len(rows))``; a chunk without any word has _NOT_FOUND throughout."""
-    best = np.full((len(form.ids), len(rows)), _NOT_FOUND, np.float32)
+def _best_cosines(generation: Generation, forms: Sequence[Form], rows: NDArray[np.int64]) -> Matrix:
+    """Return ``(len(rows), tokens of all forms)``; a chunk without any word has _NOT_FOUND throughout."""
+    question = np.concatenate([form.tokens for form in forms])  # the tokens of a chunk are decoded once for all
+    best = np.full((len(rows), len(question)), _NOT_FOUND, np.float32)
     with_words = np.flatnonzero(generation.rows["tokens"][rows] > 0)
     if len(with_words):
-        codes, firsts = generation.token_codes(rows[with_words])
-        best[:, with_words] = np.maximum.reduceat(form.codec.cosines(form.tokens, codes), firsts, axis=1)
+        best[with_words] = forms[0].codec.best_cosines(question, *generation.token_codes(rows[with_words]))
     return best
