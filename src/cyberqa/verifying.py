@@ -39,7 +39,7 @@ SAMPLED = 32
 """Chunks, spread evenly, whose vectors and token codes are made again: half a second's work."""
 
 _MIN_COSINE = 0.999  # what another release of the runtime, or another batch, may move
-_MAX_SHARE_OFF = 0.01  # of the codes: where a sign is nearly zero it may turn
+_MAX_SHARE_OFF = 0.01  # of the codes: where two centroids are nearly as near, the other may win
 
 
 @dataclass(slots=True)
