@@ -36,8 +36,7 @@ eval: $(READY)
 	$(VENV)/bin/python evals/table.py
 
 bench: $(READY)
-	$(VENV)/bin/python benchmarks/cold_ask.py
-	$(VENV)/bin/python benchmarks/encoders.py
+	$(VENV)/bin/python benchmarks/run_all.py
 
 docs: $(READY)
 	$(VENV)/bin/python docs/make_commands.py
