@@ -128,15 +128,22 @@ def test_as_many_generations_are_kept_as_is_asked_for_the_latest_ones(settings, 
     assert generations(settings) == set(made[-keep:])
 
 
-def test_keep_sweeps_although_nothing_has_changed(settings, monkeypatch, capsys):
-    monkeypatch.setattr(ingest, "load_encoder", lambda _: FakeEncoder())
+def test_keep_sweeps_although_nothing_has_changed(settings):
     edit(settings, 0)
     build(settings)
     edit(settings, 1)
     latest = build(settings).generation
     assert len(generations(settings)) == 2
-    assert run_cli("index", "--keep", "1", "--corpus", settings.corpus, "--index", settings.index) == 0
+    assert not build(replace(settings, keep_generations=1)).is_new
     assert generations(settings) == {latest}
+
+
+def test_keep_is_an_option(settings, monkeypatch):
+    given = []
+    monkeypatch.setattr("cyberqa.cli.indexing.build", lambda settings, **_: given.append(settings) or build(settings))
+    where = ["--corpus", settings.corpus, "--index", settings.index]
+    assert run_cli("index", "--keep", "7", *where) == run_cli("index", *where) == 0
+    assert [each.keep_generations for each in given] == [7, 2]
 
 
 def test_only_generations_and_scratch_are_ever_swept(settings):
