@@ -23,7 +23,6 @@ from cyberqa.index.files import SCRATCH_PREFIX
 from cyberqa.index.generation import Generation
 from cyberqa.index.lock import LOCK_FILE, writer_lock
 from cyberqa.index.manifest import CURRENT_FILE, GENERATIONS_FOLDER, current_generation, generation_folder
-from cyberqa.ingest import building
 from cyberqa.session import Session
 from cyberqa.settings import Settings
 
@@ -129,16 +128,22 @@ def test_as_many_generations_are_kept_as_is_asked_for_the_latest_ones(settings, 
     assert generations(settings) == set(made[-keep:])
 
 
-def test_keep_sweeps_although_nothing_has_changed(settings, monkeypatch, capsys):
-    monkeypatch.setattr(building, "known_info", lambda _: None)
-    monkeypatch.setattr(building, "load_encoder", lambda _: FakeEncoder())
+def test_keep_sweeps_although_nothing_has_changed(settings):
     edit(settings, 0)
     build(settings)
     edit(settings, 1)
     latest = build(settings).generation
     assert len(generations(settings)) == 2
-    assert run_cli("index", "--keep", "1", "--corpus", settings.corpus, "--index", settings.index) == 0
+    assert not build(replace(settings, keep_generations=1)).is_new
     assert generations(settings) == {latest}
+
+
+def test_keep_is_an_option(settings, monkeypatch):
+    given = []
+    monkeypatch.setattr("cyberqa.cli.indexing.build", lambda settings, **_: given.append(settings) or build(settings))
+    where = ["--corpus", settings.corpus, "--index", settings.index]
+    assert run_cli("index", "--keep", "7", *where) == run_cli("index", *where) == 0
+    assert [each.keep_generations for each in given] == [7, 2]
 
 
 def test_only_generations_and_scratch_are_ever_swept(settings):
