@@ -139,7 +139,7 @@ class Cache:
 
     def reading(self, key: bytes) -> bytes | None:
         """Return a reading as it was kept; None where there is none, or it was damaged."""
-        found = self._guarded(lambda: self._row("SELECT body, checksum FROM readings WHERE key = ?", key), None)
+        found = self._guarded(lambda: self._row("SELECT CAST(body AS BLOB), checksum FROM readings WHERE key = ?", key), None)
         return found[0] if found and crc32(found[0]) == found[1] else None
 
     def put_reading(self, key: bytes, body: bytes) -> None:
@@ -150,7 +150,7 @@ class Cache:
 
     def parcel(self, key: bytes) -> tuple[list[bytes], bytes] | None:
         """Return the keys of a parcel's texts and its body as it was kept; None where there is none, or not whole."""
-        query = "SELECT texts, body, checksum FROM parcels WHERE key = ?"
+        query = "SELECT CAST(texts AS BLOB), CAST(body AS BLOB), checksum FROM parcels WHERE key = ?"
         found = self._guarded(lambda: self._row(query, key), None)
         if found is None or crc32(found[1], crc32(found[0])) != found[2]:
             return None
