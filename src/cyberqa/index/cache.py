@@ -139,7 +139,9 @@ class Cache:
 
     def reading(self, key: bytes) -> bytes | None:
         """Return a reading as it was kept; None where there is none, or it was damaged."""
-        found = self._guarded(lambda: self._row("SELECT CAST(body AS BLOB), checksum FROM readings WHERE key = ?", key), None)
+        found = self._guarded(
+            lambda: self._row("SELECT CAST(body AS BLOB), checksum FROM readings WHERE key = ?", key), None
+        )
         return found[0] if found and crc32(found[0]) == found[1] else None
 
     def put_reading(self, key: bytes, body: bytes) -> None:
