@@ -1,12 +1,14 @@
 """A question, read: its words, what it asks for, and which of its phrases have a short form."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cyberqa.judging.kinds import AskedKind, asked_kind
+from cyberqa.judging.kinds import AskedKind, asked_kind, years_in
 from cyberqa.judging.words import STOP_WORDS, Forms, Lexicon, Word, parts_of, places_in, read_words
 
 _ENDING = 3  # letters that may be an ending
+_HOW_MANY = re.compile(r"\bhow many\b", re.IGNORECASE)
 _BEGINNING = 5  # letters before it: fewer begin other words by chance
 
 
@@ -23,6 +25,8 @@ class Question:
     parts: frozenset[str]
     places: frozenset[str]
     short_forms: tuple[tuple[str, frozenset[str]], ...] = ()
+    years: frozenset[str] = frozenset()
+    counted: frozenset[str] = frozenset()
 
 
 def known_share(question: Question, lexicon: Lexicon) -> float:
@@ -57,7 +61,23 @@ def read_question(
         parts=frozenset(parts_of(text)),
         places=_places(text, lexicon, forms),
         short_forms=_short_forms(words, lexicon, forms),
+        years=years_in(text),
+        counted=_counted(text, words),
     )
+
+
+def _counted(text: str, words: Sequence[Word]) -> frozenset[str]:
+    """Return the stems of the words that follow "how many" at once."""
+    asked = _HOW_MANY.search(text)
+    stems: set[str] = set()
+    end = asked.end() if asked else len(text)
+    for word in words:
+        if word.span.start >= end:
+            if text[end : word.span.start].strip():
+                break
+            stems.update(*word.ways)
+            end = word.span.end
+    return frozenset(stems)
 
 
 def _places(text: str, lexicon: Lexicon, forms: Forms) -> frozenset[str]:

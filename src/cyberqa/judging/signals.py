@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from cyberqa.judging.coverage import Shares, cover, stands_in, weights_of
+from cyberqa.judging.coverage import Shares, cover, held_stems, stands_in, weights_of
 from cyberqa.judging.highlighting import Cosines
-from cyberqa.judging.kinds import AskedKind, holds_kind
+from cyberqa.judging.kinds import AskedKind, counts, holds_kind, years_in
 from cyberqa.judging.questions import Question
 from cyberqa.judging.words import Lexicon, Word, places_in
 
@@ -22,6 +22,7 @@ _TOGETHER = 2  # adjacent sentences in which what is asked of a name is looked f
 _APART_WORDS = 3  # beyond which two words do not belong together
 _BESIDE_CHARS = 3  # between two words of a question that are neighbours
 _RARE = 0.6  # of the highest idf: a plain word whose lack is worth telling
+_MISCOUNTED = 0.6  # of a kind that is lacking: there is a number, but of something else
 _TIE = 1e-9
 
 
@@ -70,6 +71,7 @@ class Signals:
     attribute: float
     names: float
     place: float
+    year: float
     kind: float
     apart: float
 
@@ -95,7 +97,7 @@ class Judged:
 def judge(question: Question, evidence: Evidence, lexicon: Lexicon) -> Judged:
     """Return what speaks for and against a passage."""
     stems = [list(lexicon.stems(text)) for text in (evidence.front, *evidence.sentences)]
-    held = [set(part) for part in stems]
+    held = [held_stems(text, question.words, lexicon) for text in (evidence.front, *evidence.sentences)]
     weights = weights_of(question.words)
     maxima = np.maximum(evidence.front_maxima, evidence.maxima.max(axis=0, initial=0.0))
     covered = _with_nearby(question.words, cover(question, maxima, set().union(*held)), evidence.around, lexicon)
@@ -106,7 +108,8 @@ def judge(question: Question, evidence: Evidence, lexicon: Lexicon) -> Judged:
         attribute=_attribute(question, evidence, weights, held),
         names=0.0 - _share((1 - covered) * weights, weights, [word.must_stand for word in question.words]),
         place=0.0 - float(_is_elsewhere(question, evidence, lexicon)),
-        kind=0.0 - _share(covered * weights, weights) if lacks_kind else 0.0,
+        year=0.0 - float(_is_of_other_years(question, evidence)),
+        kind=0.0 - _lack_of_kind(question, evidence, lexicon) * _share(covered * weights, weights),
         apart=0.0 - share_apart(question.words, [stem for part in stems for stem in part]),
     )
     heaviest = sorted(range(len(covered)), key=lambda n: (not question.words[n].must_stand, -weights[n], n))
@@ -135,7 +138,7 @@ def _with_nearby(words: Sequence[Word], covered: Shares, around: str, lexicon: L
     """Count names that the passages around hold; these are read only where a name is lacking."""
     lacking = [n for n, word in enumerate(words) if word.must_stand and not covered[n]]
     if lacking and around:
-        stems = set(lexicon.stems(around))
+        stems = held_stems(around, words, lexicon)
         for number in lacking:
             if stands_in(words[number], stems):
                 covered[number] = _NEARBY
@@ -167,6 +170,19 @@ def _is_elsewhere(question: Question, evidence: Evidence, lexicon: Lexicon) -> b
         return False
     here = places_in(" | ".join((evidence.highlight, *evidence.section)), lexicon)
     return bool(here) and not question.places & here
+
+
+def _is_of_other_years(question: Question, evidence: Evidence) -> bool:
+    here = years_in(" | ".join((evidence.highlight, *evidence.section)))
+    return bool(question.years and here) and question.years.isdisjoint(here)
+
+
+def _lack_of_kind(question: Question, evidence: Evidence, lexicon: Lexicon) -> float:
+    if _lacks_kind(question, evidence, lexicon):
+        return 1.0
+    if question.counted and question.kind is AskedKind.NUMBER and not counts(evidence.highlight, question.counted, lexicon):
+        return _MISCOUNTED
+    return 0.0
 
 
 def _lacks_kind(question: Question, evidence: Evidence, lexicon: Lexicon) -> bool:

@@ -33,6 +33,7 @@ _PLACE_WORDS = 4  # "Bosnia and Herzegovina" has three
 _WORD = re.compile(r"[^\W_]+(?:[-'’.&/@][^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
+_NAMED_AFTER_PLACES = re.compile(r"\s+(?:convention|treaty|manual|process|declaration|protocol|accords?)\b", re.IGNORECASE)
 _OPENING = " \"'“‘«(¿¡"
 
 Places = Mapping[str, Sequence[str]]
@@ -146,7 +147,7 @@ def read_words(
         if (typed in STOP_WORDS and not is_place(text, lexicon)) or typed in _KIND_WORDS:
             continue
         long_forms = [long for short, long in forms if short.casefold() == typed]
-        others = [*lexicon.places.get(typed, ()), *long_forms]
+        others = [*lexicon.places.get(typed, ()), *long_forms, *_name_in(text, lexicon)]
         ways = _ways([(corrections or {}).get(typed, text), *others], lexicon)
         if not ways:
             continue
@@ -179,6 +180,15 @@ def _place_end(text: str, found: Sequence[Span], first: int, lexicon: Lexicon) -
 def _ways(texts: Sequence[str], lexicon: Lexicon) -> tuple[frozenset[str], ...]:
     ways = (frozenset(stem for part in _content(text) for stem in lexicon.stems(part)) for text in texts)
     return tuple(dict.fromkeys(way for way in ways if way))
+
+
+def _name_in(text: str, lexicon: Lexicon) -> list[str]:
+    """Return the name in "Swiss-backed" or "pan-OSCE", with its other names; nothing where all parts are names."""
+    parts = text.split("-")
+    names = [part for part in parts if part[:1].isupper()]
+    if not 0 < len(names) < len(parts):
+        return []
+    return [*names, *(other for name in names for other in lexicon.places.get(name.casefold(), ()))]
 
 
 def _content(text: str) -> list[str]:
@@ -215,11 +225,14 @@ def is_place(text: str, lexicon: Lexicon) -> bool:
     return not any(lexicon.frequency(stem) for stem in lexicon.stems(typed))
 
 
-def places_in(text: str, lexicon: Lexicon) -> frozenset[str]:
-    """Return the places that a text names, in lower case, each with its other names."""
-    found: set[str] = set()
+def named_places(text: str, lexicon: Lexicon) -> Iterator[tuple[str, ...]]:
+    """Yield each place that a text names, in lower case, with its other names."""
     for span in _spans(text, lexicon, _PART):  # both of "Serbia-Kosovo"
         name = text[span.start : span.end]
-        if is_place(name, lexicon):
-            found.update((name.casefold(), *lexicon.places[name.casefold()]))
-    return frozenset(found)
+        if is_place(name, lexicon) and not _NAMED_AFTER_PLACES.match(text, span.end):
+            yield name.casefold(), *lexicon.places[name.casefold()]
+
+
+def places_in(text: str, lexicon: Lexicon) -> frozenset[str]:
+    """Return the places that a text names, in lower case, each with its other names."""
+    return frozenset(name for names in named_places(text, lexicon) for name in names)
