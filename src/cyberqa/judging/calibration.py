@@ -19,8 +19,6 @@ from cyberqa.types import JSON, Verdict
 
 SCHEMA = "cyberqa.calibration/1"
 FILE = "calibration.json"
-_LEAST_KNOWN = 0.5
-_FEW_KNOWN = "few of its words stand anywhere in them"
 PASSAGES = 2
 """That may answer: with the first alone, a right one at rank 2 is refused; a third only adds chances to be wrong."""
 
@@ -138,7 +136,6 @@ class Judgement:
         calibration: Calibration,
         judged: Sequence[Judged],
         scores: Sequence[float],
-        known: float,
         threshold: float | None = None,
     ) -> "Judgement":
         """Judge the passages of an answer, best first.
@@ -147,13 +144,10 @@ class Judgement:
             calibration: the fit.
             judged: of each passage.
             scores: of each passage.
-            known: the share of the question's words that the corpus has. The fit saw no answerable question with less
-                than half; below that it is not believed, and all confidence sinks to 0 with the share.
             threshold: replaces the fitted one.
         """
         signals = [each.signals for each in judged]
-        believed = min(known / _LEAST_KNOWN, 1.0)
-        confidence = calibration.confidence(signals) * believed
+        confidence = calibration.confidence(signals)
         threshold = calibration.threshold if threshold is None else threshold
         answers = confidence >= threshold
         return cls(
@@ -162,6 +156,6 @@ class Judgement:
             threshold=threshold,
             calibration=calibration.name,
             missing=() if answers else missing_words(judged),
-            reason="" if answers else missing_text(judged) or ("" if believed == 1 else _FEW_KNOWN),
-            passage_confidences=[believed * each for each in calibration.passage_confidences(signals, scores)],
+            reason="" if answers else missing_text(judged),
+            passage_confidences=calibration.passage_confidences(signals, scores),
         )

@@ -77,15 +77,17 @@ def gather(generation: Generation, hit: Hit, query: Query) -> Found:
     first, last = choose_window(maxima, token_weights(generation, asked), chunk.sentences, introduces)
     if chunk.continuation:
         texts[-1] += " " + document.text[chunk.continuation.start : chunk.continuation.end]
+    header = [document.text[span.start : span.end] for span in chunk.context]
     vector = generation.chunk_vectors(np.array([hit.row]))[0]
     evidence = Evidence(
-        front="\n".join([document.title, *chunk.section, *(document.text[c.start : c.end] for c in chunk.context)]),
+        front="\n".join([document.title, *chunk.section, *header]),
         sentences=texts,
         first=first,
         last=last,
         section=chunk.section,
+        header="\n".join(header),
         around=_around(generation, hit.row, chunk, document),
-        cosine=float(vector @ asked.vector),
+        cosine=max(float(vector @ form.vector) for form in (asked, query.forms[0])),
         front_maxima=front_maxima,
         maxima=maxima,
     )

@@ -33,7 +33,7 @@ class _Rule:
 
 
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
-_YEAR = r"(?:1[5-9]|20)\d\d\b"
+_YEAR = r"(?:1[5-9]|20)\d\d(?![\ds])"  # a footnote's mark may follow, but "2010s" is no year
 _WORDS_FOR_NUMBERS = (
     "[Tt]wo|[Tt]hree|[Ff]our|[Ff]ive|[Ss]ix|[Ss]even|[Ee]ight|[Nn]ine|[Tt]en|[Ee]leven|[Tt]welve|"
     "dozens?|hundreds?|thousands?|millions?|decades?"
@@ -57,7 +57,7 @@ _ANY = r"\w+(?:[ -]\w+)*"
 
 _FIRST = r"^(?:(?!\b(?:who|whom|whose|what|which|when|where|why|how)\b).)*"
 """Before the word that asks: "What goes wrong when they overlap?" asks for no date."""
-_WHICH = r"\b(?:which|what)\b(?:\s+(?!(?:is|are|was|were|do|does|did|has|have|had|of|in|to|by|for)\b)\S+){0,3}?\s+"
+_WHICH = r"\b(?:which|what)\s+(?:(?!(?:is|are|was|were|do|does|did|has|have|had|of|in|to|by|for|must|should|can)\b|\S+['’]s\b)\S+\s+){0,2}?"
 
 _RULES = tuple(
     _Rule(kind, re.compile(asks, re.IGNORECASE | re.DOTALL), re.compile(looks))
@@ -69,11 +69,11 @@ _RULES = tuple(
             rf"{_FIRST}\bwhen\b(?! it comes)|\b(?:what|which) (?:year|date|month|day)\b|\bdate\b",
             rf"\b{_YEAR}|\b(?:{_MONTHS})\b",
         ),
-        (AskedKind.ROLE, rf"{_FIRST}\bwho\b.{{0,12}}\b(?:head|chair|direct|command|is the)", _PERSON),
+        (AskedKind.ROLE, rf"{_FIRST}\bwho\b.{{0,12}}\b(?:head|chair|direct|command|is the (?:head|director|chair|president|minister|ambassador|chief))", _PERSON),
         (AskedKind.PERSON, rf"{_FIRST}\bwho(?:m|se)?\b", _NAME),
         (
             AskedKind.COUNTRY,
-            rf"{_WHICH}(?:countr(?:y|ies)|nations?|governments?|states?|neighbours?|ally|allies)\b"
+            rf"{_WHICH}(?:countr(?:y|ies)|nations?|governments?|states?|ally|allies)\b"
             r"(?!\s+(?:agenc|bod|department|institution|office|authorit|actor|part))",
             _ANY,
         ),

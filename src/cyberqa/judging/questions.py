@@ -1,7 +1,7 @@
 """A question, read: its words, what it asks for, and which of its phrases have a short form."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cyberqa.judging.kinds import AskedKind, asked_kind, years_in
@@ -17,26 +17,28 @@ class Question:
     """What a question names and asks for.
 
     ``short_forms`` are stems of a short form, and of its long form that stands in the question. ``parts`` are all runs
-    of letters and digits, in lower case. ``places`` has every name of the places it names.
+    of letters and digits, in lower case. ``places`` has every name of the places it names, ``years`` the years.
+    ``counted`` are the stems of what follows "how many". ``known`` is the share of its words that the corpus has.
     """
 
     words: tuple[Word, ...]
     kind: AskedKind | None
     parts: frozenset[str]
     places: frozenset[str]
+    years: frozenset[str]
+    counted: frozenset[str]
+    known: float
     short_forms: tuple[tuple[str, frozenset[str]], ...] = ()
-    years: frozenset[str] = frozenset()
-    counted: frozenset[str] = frozenset()
 
 
-def known_share(question: Question, lexicon: Lexicon) -> float:
-    """Return the share of a question's words that stand anywhere in the corpus, in whatever form; 0 where it has none.
+def _known_share(words: Iterable[Word], lexicon: Lexicon) -> float:
+    """Return the share of words that stand anywhere in the corpus, in whatever form; 0 where there are none.
 
     A long word is known too where another begins like it: not every language has a stemmer. Words of one letter are not
     counted.
     """
-    words = [word for word in question.words if len(word.text) > 1]
-    return sum(_is_known(word, lexicon) for word in words) / len(words) if words else 0.0
+    counted = [_is_known(word, lexicon) for word in words if len(word.text) > 1]
+    return sum(counted) / len(counted) if counted else 0.0
 
 
 def _is_known(word: Word, lexicon: Lexicon) -> bool:
@@ -60,9 +62,10 @@ def read_question(
         kind=asked_kind(text),
         parts=frozenset(parts_of(text)),
         places=_places(text, lexicon, forms),
-        short_forms=_short_forms(words, lexicon, forms),
         years=years_in(text),
         counted=_counted(text, words),
+        known=_known_share(words, lexicon),
+        short_forms=_short_forms(words, lexicon, forms),
     )
 
 
