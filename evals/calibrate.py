@@ -49,6 +49,7 @@ from cyberqa.types import JSON, Passage, Span
 
 ROOT = Path(__file__).parent.parent
 GOLD = ROOT / "evals" / "gold"
+COLUMNS = (*SIGNALS, "behind")
 DEPTH = 5  # passages whose own confidence is fitted
 
 Which = NDArray[np.bool_]
@@ -81,9 +82,14 @@ class Rows:
         self.groups = [f"{name}/{question.group}" for name, question in gold]
 
     @property
+    def behind(self) -> Table:
+        """The score of each passage less that of the first."""
+        return self.scores - self.scores[:, :1]
+
+    @property
     def verdicts(self) -> Table:
-        """The signals of those passages that the verdict rests on."""
-        return self.signals[:, :PASSAGES]
+        """The signals of those passages that the verdict rests on, and how far they are behind."""
+        return np.concatenate([self.signals, self.behind[:, :, None]], axis=2)[:, :PASSAGES]
 
     @property
     def refusable(self) -> list[str]:
@@ -144,8 +150,8 @@ def _figures(rows: Rows, logits: Values, refused: Values, which: Which) -> Itera
 
 def _ablation(rows: Rows, judge: Callable[[Rows, Table], Values]) -> Iterator[str]:
     """Yield AUROC without each signal; it is the mean over the sets, for two fits have no common scale."""
-    for number, name in [(-1, "(nothing)"), *enumerate(SIGNALS)]:
-        logits = judge(rows, rows.verdicts[:, :, [n for n in range(len(SIGNALS)) if n != number]])
+    for number, name in [(-1, "(nothing)"), *enumerate(COLUMNS)]:
+        logits = judge(rows, rows.verdicts[:, :, [n for n in range(len(COLUMNS)) if n != number]])
         sets = [which for label, which in rows.subsets() if label != "all"]
         figures = [np.mean([_auroc(rows, logits, s, kind).value for s in sets]) for kind in ("all", *rows.refusable)]
         yield f"  {name:12}" + "".join(f"{figure:8.3f}" for figure in figures)
@@ -169,20 +175,21 @@ def fit_all(rows: Rows, aim: float) -> JSON:
     """Return what calibration.json holds of the model: rounded, for a person to read."""
     threshold = threshold_for(_in_folds(rows, rows.verdicts)[rows.answerable == 1], aim)
     model = fit_best_of(rows.verdicts, rows.answerable)
+    *weights, behind = (round(float(weight), 3) for weight in model.weights)
     return {
         "intercept": round(model.intercept, 3),
-        "weights": {name: round(float(weight), 3) for name, weight in zip(SIGNALS, model.weights, strict=True)},
+        "weights": dict(zip(SIGNALS, weights, strict=True)),
+        "behind": behind,
         "threshold": round(float(1 / (1 + np.exp(-threshold))), 3),
         "passage": _fit_passages(rows, model),
     }
 
 
 def _fit_passages(rows: Rows, model: Logistic) -> dict[str, float]:
-    own = rows.signals @ model.weights + model.intercept
-    behind = rows.scores - rows.scores[:, :1]
+    own = rows.signals @ model.weights[:-1] + model.intercept
     first = np.zeros_like(own)
     first[:, 0] = 1.0
-    fitted = fit_logistic(np.column_stack([own.ravel(), behind.ravel(), first.ravel()]), rows.relevant.ravel())
+    fitted = fit_logistic(np.column_stack([own.ravel(), rows.behind.ravel(), first.ravel()]), rows.relevant.ravel())
     names = ("own", "behind", "first")
     weights = {name: round(float(weight), 3) for name, weight in zip(names, fitted.weights, strict=True)}
     return {**weights, "intercept": round(fitted.intercept, 3)}

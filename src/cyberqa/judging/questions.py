@@ -1,15 +1,13 @@
 """A question, read: its words, what it asks for, and which of its phrases have a short form."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cyberqa.judging.kinds import AskedKind, asked_kind, years_in
 from cyberqa.judging.words import STOP_WORDS, Forms, Lexicon, Word, parts_of, places_in, read_words
 
-_ENDING = 3  # letters that may be an ending
 _HOW_MANY = re.compile(r"\bhow many\b", re.IGNORECASE)
-_BEGINNING = 5  # letters before it: fewer begin other words by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +16,7 @@ class Question:
 
     ``short_forms`` are stems of a short form, and of its long form that stands in the question. ``parts`` are all runs
     of letters and digits, in lower case. ``places`` has every name of the places it names, ``years`` the years.
-    ``counted`` are the stems of what follows "how many". ``known`` is the share of its words that the corpus has.
+    ``counted`` are the stems of what follows "how many".
     """
 
     words: tuple[Word, ...]
@@ -27,25 +25,7 @@ class Question:
     places: frozenset[str]
     years: frozenset[str]
     counted: frozenset[str]
-    known: float
     short_forms: tuple[tuple[str, frozenset[str]], ...] = ()
-
-
-def _known_share(words: Iterable[Word], lexicon: Lexicon) -> float:
-    """Return the share of words that stand anywhere in the corpus, in whatever form; 0 where there are none.
-
-    A long word is known too where another begins like it: not every language has a stemmer. Words of one letter are not
-    counted.
-    """
-    counted = [_is_known(word, lexicon) for word in words if len(word.text) > 1]
-    return sum(counted) / len(counted) if counted else 0.0
-
-
-def _is_known(word: Word, lexicon: Lexicon) -> bool:
-    stems = [stem for way in word.ways for stem in way]
-    return any(map(lexicon.frequency, stems)) or any(
-        len(stem) >= _ENDING + _BEGINNING and lexicon.begins(stem[:-_ENDING]) for stem in stems
-    )
 
 
 def read_question(
@@ -64,7 +44,6 @@ def read_question(
         places=_places(text, lexicon, forms),
         years=years_in(text),
         counted=_counted(text, words),
-        known=_known_share(words, lexicon),
         short_forms=_short_forms(words, lexicon, forms),
     )
 

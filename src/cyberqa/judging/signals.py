@@ -16,12 +16,11 @@ from cyberqa.judging.questions import Question
 from cyberqa.judging.words import Lexicon, Word, places_in
 
 _REMOTE = 0.45  # cosine below which a passage may be of another subject; above it, nearer is not likelier
-_KNOWN = 0.7  # share of its words that the corpus has, below which a question may be on another subject
+_UNKNOWN = 0.3  # share of a question in words that the corpus has not, above which it may be on another subject
 _NEARBY = 0.6  # what a name counts for that only the passages before or after in the same section hold
-_TOGETHER = 2  # adjacent sentences in which what is asked of a name is looked for
 _RARE = 0.6  # of the highest idf: a plain word whose lack is worth telling
 _MISCOUNTED = 0.6  # of a kind that is lacking: there is a number, but of something else
-_TIE = 1e-9
+_TIE_DIGITS = 9  # of a weight; what is nearer goes to the earlier sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,8 @@ class Signals:
     """The seven signals of a passage.
 
     - ``remote``: by how much the cosine of question and passage is below .45, -1.45 to 0: another subject.
-    - ``unknown``: by how much the share of the question's words that the corpus has in any form is below .7, -.7 to 0.
+    - ``unknown``: by how much the share of the question's weight in words that the corpus has not, and the passage does
+      not mean, is above .3, -.7 to 0.
     - ``attribute``: how far the plain words of the question are covered where it is covered best, 0 to 1.
     - ``names``: share of the question's weight in names and numbers that the passage lacks, -1 to 0.
     - ``place``: -1 where it is about other places than the question, else 0.
@@ -102,7 +102,7 @@ def judge(question: Question, evidence: Evidence, lexicon: Lexicon) -> Judged:
     lack = _lack_of_kind(question, evidence, lexicon)
     signals = Signals(
         remote=min(0.0, evidence.cosine - _REMOTE),
-        unknown=min(0.0, question.known - _KNOWN),
+        unknown=min(0.0, _UNKNOWN - _unknown_share(words, covered, weights)),
         attribute=_attribute(question, evidence, weights, held),
         names=0.0 - _share((1 - covered) * weights, weights, [word.must_stand for word in words]),
         place=0.0 - float(_is_elsewhere(question, evidence, lexicon)),
@@ -129,6 +129,11 @@ def _share(part: Shares, whole: Shares, which: Sequence[bool] | None = None) -> 
     return float(chosen.sum()) / total if total else 0.0
 
 
+def _unknown_share(words: Sequence[Word], covered: Shares, weights: Shares) -> float:
+    """Return 1 where there are no words: a question of nothing but stop words asks for nothing."""
+    return _share((1 - covered) * weights, weights, [not word.is_known for word in words]) if words else 1.0
+
+
 def _with_nearby(words: Sequence[Word], covered: Shares, around: str, lexicon: Lexicon) -> Shares:
     """Count names that the passages around hold; these are read only where a name is lacking."""
     lacking = [n for n, word in enumerate(words) if word.must_stand and not covered[n]]
@@ -141,21 +146,18 @@ def _with_nearby(words: Sequence[Word], covered: Shares, around: str, lexicon: L
 
 
 def _attribute(question: Question, evidence: Evidence, weights: Shares, held: Sequence[set[str]]) -> float:
-    """Return the coverage of the plain words in the one or two sentences, with the front, that cover the question best.
+    """Return the coverage of the plain words in the sentence, with the front, that covers the question best.
 
     1 where the question has none. The whole passage would not do: what is asked, and of whom, must stand together.
     """
     plain = np.array([not word.must_stand for word in question.words], np.bool_)
     if not float(weights[plain].sum()):
         return 1.0
-    best, chosen = -1.0, np.zeros(len(weights))
-    for first in range(len(evidence.sentences)):
-        maxima, stems = evidence.front_maxima, held[0]
-        for last in range(first, min(first + _TOGETHER, len(evidence.sentences))):
-            maxima, stems = np.maximum(maxima, evidence.maxima[last]), stems | held[last + 1]
-            covered = cover(question, maxima, stems)
-            if (value := float(covered @ weights)) > best + _TIE:
-                best, chosen = value, covered
+    coverages = [
+        cover(question, np.maximum(evidence.front_maxima, maxima), held[0] | stems)
+        for maxima, stems in zip(evidence.maxima, held[1:], strict=True)
+    ]
+    chosen = max(coverages, key=lambda covered: round(float(covered @ weights), _TIE_DIGITS))
     return float(chosen[plain] @ weights[plain] / weights[plain].sum())
 
 

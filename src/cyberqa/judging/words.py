@@ -28,6 +28,8 @@ _KIND_WORDS = frozenset(_KIND.split())
 
 _ALWAYS_A_NAME = 0.8  # share of a word's places with a capital, from which a small letter in the question is ignored
 _RATHER_A_NAME = 0.5  # the same for the first word of a question, and for a place that may be a common word
+_ENDING = 3  # letters that may be an ending
+_BEGINNING = 5  # letters before it: fewer begin other words by chance
 _PLACE_WORDS = 4  # "Bosnia and Herzegovina" has three
 
 _WORD = re.compile(r"[^\W_]+(?:[-'’.&/@][^\W_]+)*")
@@ -56,7 +58,7 @@ class Word:
     """A word of a question that is no stop word; a place of several words is one.
 
     ``ways`` are the stems of each way to write it, its own first. ``tokens`` are the numbers of the question's tokens
-    that make it up. ``weight`` is its idf.
+    that make it up. ``weight`` is its idf. ``is_known`` says that the corpus has it, in whatever form.
     """
 
     text: str
@@ -65,6 +67,7 @@ class Word:
     weight: float
     ways: tuple[frozenset[str], ...]
     tokens: tuple[int, ...]
+    is_known: bool = True
 
     @property
     def must_stand(self) -> bool:
@@ -154,7 +157,8 @@ def read_words(
         is_first = not question[: span.start].strip(_OPENING)
         kind = WordKind.NAME if long_forms else _kind(typed if is_shouted else text, lexicon, is_first=is_first)
         tokens = tuple(n for n, (start, end) in enumerate(offsets) if span.start <= start < end <= span.end)
-        words.append(Word(text, span, kind, _weight(ways, typed in lexicon.places, lexicon), ways, tokens))
+        weight = _weight(ways, typed in lexicon.places, lexicon)
+        words.append(Word(text, span, kind, weight, ways, tokens, len(text) == 1 or _is_known(ways, lexicon)))
     return tuple(words)
 
 
@@ -201,6 +205,14 @@ def _weight(ways: Sequence[frozenset[str]], is_place: bool, lexicon: Lexicon) ->
     if is_place:
         return min(lexicon.idf(stem) for way in ways for stem in way)
     return sum(map(lexicon.idf, sorted(ways[0]))) / len(ways[0])
+
+
+def _is_known(ways: Sequence[frozenset[str]], lexicon: Lexicon) -> bool:
+    """A long word is known too where another begins like it: not every language has a stemmer."""
+    stems = [stem for way in ways for stem in way]
+    return any(map(lexicon.frequency, stems)) or any(
+        len(stem) >= _ENDING + _BEGINNING and lexicon.begins(stem[:-_ENDING]) for stem in stems
+    )
 
 
 def _kind(text: str, lexicon: Lexicon, *, is_first: bool) -> WordKind:
