@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cyberqa.judging.highlighting import Cosines
 from cyberqa.judging.questions import Question
-from cyberqa.judging.words import STOP_WORDS, Lexicon, Word
+from cyberqa.judging.words import STOP_WORDS, Lexicon, Word, WordKind
 
 _UNLIKE, _ALIKE = 0.25, 0.5
 """Best cosines of a word's tokens in a text that has nothing like it, and in one that says it otherwise (of token
@@ -83,7 +83,17 @@ def held_stems(text: str, words: Sequence[Word], lexicon: Lexicon) -> set[str]:
     for one, other in pairwise(words):
         if one.must_stand and other.must_stand and held.issuperset(lexicon.stems(one.text + other.text)):
             held |= one.ways[0] | other.ways[0]
+        elif is_person(one, other, lexicon) and other.ways[0] <= held:
+            held |= one.ways[0]
     return held
+
+
+def is_person(one: Word, other: Word, lexicon: Lexicon) -> bool:
+    """Whether two words of a question that stand together may be forename and surname: the corpus never has them small."""
+    return other.span.start - one.span.end == 1 and all(
+        word.kind is WordKind.NAME and word.text.istitle() and len(word.ways) == 1 and lexicon.capitals(word.text.casefold()).is_always
+        for word in (one, other)
+    )
 
 
 def initials_of(text: str) -> list[str]:

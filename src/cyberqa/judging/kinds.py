@@ -80,7 +80,7 @@ _RULES = tuple(
         (
             AskedKind.PLACE,
             rf"{_FIRST}\bwhere\b|{_WHICH}(?:city|cities|town|place|venue)\b",
-            rf"\b(?:in|at|to|from|near|of)\s+(?:the\s+)?{_UPPER}\w+|\b{_UPPER}\w+-based\b",
+            rf"\b(?:in|at|to|from|near|of)\s+(?:the\s+)?{_UPPER}\w+|\b{_UPPER}\w+-based\b|\b{_UPPER}\w+, {_UPPER}\w+[;.)]",
         ),
     )
 )
