@@ -150,14 +150,15 @@ def read_words(
         if (typed in STOP_WORDS and not is_place(text, lexicon)) or typed in _KIND_WORDS:
             continue
         long_forms = [long for short, long in forms if short.casefold() == typed]
-        others = [*lexicon.places.get(typed, ()), *long_forms, *_name_in(text, lexicon)]
+        place = _place_key(typed, lexicon)
+        others = [*lexicon.places.get(place, ()), *long_forms, *_name_in(text, lexicon)]
         ways = _ways([(corrections or {}).get(typed, text), *others], lexicon)
         if not ways:
             continue
         is_first = not question[: span.start].strip(_OPENING)
         kind = WordKind.NAME if long_forms else _kind(typed if is_shouted else text, lexicon, is_first=is_first)
         tokens = tuple(n for n, (start, end) in enumerate(offsets) if span.start <= start < end <= span.end)
-        weight = _weight(ways, typed in lexicon.places, lexicon)
+        weight = _weight(ways, place in lexicon.places, lexicon)
         words.append(Word(text, span, kind, weight, ways, tokens, len(text) == 1 or _is_known(ways, lexicon)))
     return tuple(words)
 
@@ -225,9 +226,14 @@ def _kind(text: str, lexicon: Lexicon, *, is_first: bool) -> WordKind:
     return WordKind.NAME if text[0].isupper() and (share > _RATHER_A_NAME or not is_first) else WordKind.PLAIN
 
 
+def _place_key(typed: str, lexicon: Lexicon) -> str:
+    """Return a word in lower case as the table of places has it: "americans" is there as "american"."""
+    return typed[:-1] if typed.endswith("s") and typed not in lexicon.places else typed
+
+
 def is_place(text: str, lexicon: Lexicon) -> bool:
     """Whether a word names a place; in small letters only where the corpus does not use it as a common word."""
-    typed = text.casefold()
+    typed = _place_key(text.casefold(), lexicon)
     if typed not in lexicon.places:
         return False
     if typed in STOP_WORDS:
@@ -242,7 +248,8 @@ def named_places(text: str, lexicon: Lexicon) -> Iterator[tuple[str, ...]]:
     for span in _spans(text, lexicon, _PART):  # both of "Serbia-Kosovo"
         name = text[span.start : span.end]
         if is_place(name, lexicon) and not _NAMED_AFTER_PLACES.match(text, span.end):
-            yield name.casefold(), *lexicon.places[name.casefold()]
+            key = _place_key(name.casefold(), lexicon)
+            yield key, *lexicon.places[key]
 
 
 def places_in(text: str, lexicon: Lexicon) -> frozenset[str]:
