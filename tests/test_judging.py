@@ -23,12 +23,12 @@ from cyberqa.judging.highlighting import MAX_CHARS, choose_window, sentence_maxi
 from cyberqa.judging.kinds import AskedKind, asked_kind, counts, holds_kind, years_in
 from cyberqa.judging.missing import missing_text, missing_words
 from cyberqa.judging.questions import Question, read_question
-from cyberqa.judging.signals import SIGNALS, Evidence, Judged, Signals, judge
+from cyberqa.judging.signals import SIGNALS, Evidence, Judged, Signals, judge, stand_apart
 from cyberqa.judging.words import Lexicon, Word, WordKind, is_place, places_in, places_of, read_words
 from cyberqa.types import Span
 
 COUNTRIES = (("albania", "albanian", "tirana"), ("malta", "maltese", "valletta"), ("bosnia and herzegovina", "bosnian"))
-PLACES = places_of(COUNTRIES) | {"us": ("american",)}
+PLACES = places_of(COUNTRIES) | {"us": ("american",), "american": ("us",)}
 CAPITALS = {
     "alcirt": Capitals(1.0, True),
     "usaid": Capitals(1.0, True),
@@ -184,6 +184,10 @@ def test_a_place_of_several_words_is_one_word_and_answers_to_its_other_names():
     assert stands_in(word, set(index_terms("the Bosnian police")))
 
 
+def test_the_people_of_a_place_are_that_place():
+    assert places_in("the Americans and Albanians", LEXICON) == {"american", "us", "albanian", "albania", "tirana"}
+
+
 def test_us_is_a_place_and_us_in_small_letters_is_not():
     assert places_in("the US budget", LEXICON) == {"us", "american"}
     assert places_in("tell us", LEXICON) == set()
@@ -331,7 +335,7 @@ ASKED = "Who supported the creation of ALCIRT?"
 
 def test_a_passage_that_says_it_in_the_same_words_has_nothing_against_it():
     found = signals_of(ASKED, "The creation of ALCIRT was supported by USAID.")
-    assert found == Signals(remote=0.0, unknown=0.0, attribute=1.0, names=0.0, place=0.0, year=0.0, kind=0.0)
+    assert found == Signals(remote=0.0, unknown=0.0, attribute=1.0, names=0.0, place=0.0, year=0.0, kind=0.0, apart=0.0)
 
 
 def test_names_is_the_share_of_weight_that_is_lacking():
@@ -399,6 +403,19 @@ def test_few_known_words_speak_against_a_question():
     assert signals_of("kako da napravim burek", "Albania.").unknown == pytest.approx(-0.7)
 
 
+def test_names_that_belong_together_are_missed_where_they_stand_apart():
+    asked = read("the Open Balkan").words
+    assert not stand_apart(asked, index_terms("Open Balkan"))
+    assert stand_apart(asked, index_terms("an Open door is not what one and all of the Balkan has"))
+    assert not stand_apart(asked, index_terms("Open"))
+
+
+def test_a_surname_stands_for_a_person_and_a_forename_does_not():
+    asked = "When did Kim Lee take office?"
+    assert signals_of(asked, "Lee took office in 2013.").names == 0.0
+    assert signals_of(asked, "Kim took office in 2013.").names < 0
+
+
 def test_a_low_cosine_speaks_against_a_passage():
     assert signals_of(ASKED, "ALCIRT.", cosine=0.1).remote == pytest.approx(-0.35)
     assert signals_of(ASKED, "ALCIRT.", cosine=0.5).remote == signals_of(ASKED, "ALCIRT.", cosine=0.9).remote
@@ -425,7 +442,7 @@ def test_a_thousand_words_are_read():
 
 
 def judged(lacks=(), has=(), kind=None, unknown=0.0) -> Judged:
-    return Judged(Signals(0, unknown, 1, 0, 0, 0, 0), tuple(lacks), tuple(has), kind)
+    return Judged(Signals(0, unknown, 1, 0, 0, 0, 0, 0), tuple(lacks), tuple(has), kind)
 
 
 def test_missing_is_what_the_first_three_passages_all_lack_else_what_the_first_lacks():
@@ -457,7 +474,7 @@ def model(**weights: float) -> Calibration:
 
 
 def test_confidence_is_of_the_better_of_the_first_two_less_what_the_second_is_behind():
-    low, high = (Signals(0, 0, attribute, 0, 0, 0, 0) for attribute in (0.1, 0.9))
+    low, high = (Signals(0, 0, attribute, 0, 0, 0, 0, 0) for attribute in (0.1, 0.9))
     second = 1 / (1 + math.exp(1.0 - 2 * 0.9 + 3 * 0.1))
     assert model(attribute=2.0).confidence([low, high], [0.7, 0.6]) == pytest.approx(second)
     first = 1 / (1 + math.exp(1.0 - 2 * 0.1))
@@ -467,7 +484,7 @@ def test_confidence_is_of_the_better_of_the_first_two_less_what_the_second_is_be
 
 
 def test_confidence_of_a_passage_falls_with_its_score_and_rank():
-    same = [Signals(0, 0, 0.5, 0, 0, 0, 0)] * 2
+    same = [Signals(0, 0, 0.5, 0, 0, 0, 0, 0)] * 2
     first, second = model(attribute=2.0).passage_confidences(same, [3.0, 2.5])
     logit = -1.0 + 2.0 * 0.5
     assert first == pytest.approx(1 / (1 + math.exp(-(0.5 * logit + 1.0 - 1.0))))

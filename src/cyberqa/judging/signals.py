@@ -6,6 +6,7 @@ person can read what spoke against a passage.
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from cyberqa.judging.words import Lexicon, Word, places_in
 _REMOTE = 0.45  # cosine below which a passage may be of another subject; above it, nearer is not likelier
 _UNKNOWN = 0.3  # share of a question in words that the corpus has not, above which it may be on another subject
 _NEARBY = 0.6  # what a name counts for that only the passages before or after in the same section hold
+_APART_WORDS = 3  # beyond which two words do not belong together
+_BESIDE_CHARS = 3  # between two words of a question that are neighbours
 _RARE = 0.6  # of the highest idf: a plain word whose lack is worth telling
 _MISCOUNTED = 0.6  # of a kind that is lacking: there is a number, but of something else
 _TIE_DIGITS = 9  # of a weight; what is nearer goes to the earlier sentence
@@ -46,6 +49,11 @@ class Evidence:
     maxima: Cosines
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """What stands in front, and the sentences."""
+        return (self.front, *self.sentences)
+
+    @property
     def highlight(self) -> str:
         """The sentences that are shown as the answer."""
         return " ".join(self.sentences[self.first : self.last + 1])
@@ -53,7 +61,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """The seven signals of a passage.
+    """The eight signals of a passage.
 
     - ``remote``: by how much the cosine of question and passage is below .45, -1.45 to 0: another subject.
     - ``unknown``: by how much the share of the question's weight in words that the corpus has not, and the passage does
@@ -63,6 +71,7 @@ class Signals:
     - ``place``: -1 where it is about other places than the question, else 0.
     - ``year``: -1 where it tells of other years than the question's, else 0.
     - ``kind``: how far the passage is on the subject, where its highlight lacks the kind of thing asked for, -1 to 0.
+    - ``apart``: -1 where names stand together in the question, but apart in the passage, else 0.
     """
 
     remote: float
@@ -72,6 +81,7 @@ class Signals:
     place: float
     year: float
     kind: float
+    apart: float
 
     def values(self) -> tuple[float, ...]:
         """Return them in order."""
@@ -95,7 +105,7 @@ class Judged:
 def judge(question: Question, evidence: Evidence, lexicon: Lexicon) -> Judged:
     """Return what speaks for and against a passage."""
     words = question.words
-    held = [held_stems(text, words, lexicon) for text in (evidence.front, *evidence.sentences)]
+    held = [held_stems(text, words, lexicon) for text in evidence.texts]
     weights = weights_of(words)
     maxima = np.maximum(evidence.front_maxima, evidence.maxima.max(axis=0, initial=0.0))
     covered = _with_nearby(words, cover(question, maxima, set().union(*held)), evidence.around, lexicon)
@@ -108,6 +118,7 @@ def judge(question: Question, evidence: Evidence, lexicon: Lexicon) -> Judged:
         place=0.0 - float(_is_elsewhere(question, evidence, lexicon)),
         year=0.0 - float(_is_of_other_years(question, evidence)),
         kind=0.0 - lack * _share(covered * weights, weights),
+        apart=0.0 - float(stand_apart(words, [stem for text in evidence.texts for stem in lexicon.stems(text)])),
     )
     heaviest = sorted(range(len(covered)), key=lambda n: (not words[n].must_stand, -weights[n], n))
     return Judged(
@@ -186,3 +197,23 @@ def _lack_of_kind(question: Question, evidence: Evidence, lexicon: Lexicon) -> f
         return 1.0
     is_miscounted = question.counted and question.kind is AskedKind.NUMBER and not counts(text, question.counted, lexicon)
     return _MISCOUNTED if is_miscounted else 0.0
+
+
+def stand_apart(words: Sequence[Word], stems: Sequence[str]) -> bool:
+    """Whether neighbouring names or numbers both stand in a text, but nowhere within three words.
+
+    "Open Balkan", where each word stands alone.
+    """
+    places: dict[str, list[int]] = {}
+    for number, stem in enumerate(stems):
+        places.setdefault(stem, []).append(number)
+    for one, other in pairwise(words):
+        if one.must_stand and other.must_stand and other.span.start - one.span.end <= _BESIDE_CHARS:
+            firsts, seconds = ([n for stem in _single_stems(word) for n in places.get(stem, ())] for word in (one, other))
+            if firsts and seconds and all(abs(a - b) > _APART_WORDS for a in firsts for b in seconds):
+                return True
+    return False
+
+
+def _single_stems(word: Word) -> frozenset[str]:
+    return word.ways[0].union(*(way for way in word.ways if len(way) == 1))
