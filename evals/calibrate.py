@@ -36,6 +36,7 @@ from cyberqa.evaluation.measures import Retrieved, credit
 from cyberqa.evaluation.statistics import (
     Estimate,
     Values,
+    auroc,
     auroc_estimate,
     calibration_error,
     mean_estimate,
@@ -153,13 +154,18 @@ def _ablation(rows: Rows, judge: Callable[[Rows, Table], Values]) -> Iterator[st
     for number, name in [(-1, "(nothing)"), *enumerate(COLUMNS)]:
         logits = judge(rows, rows.verdicts[:, :, [n for n in range(len(COLUMNS)) if n != number]])
         sets = [which for label, which in rows.subsets() if label != "all"]
-        figures = [np.mean([_auroc(rows, logits, s, kind).value for s in sets]) for kind in ("all", *rows.refusable)]
+        figures = [np.mean([auroc(*_sides(rows, logits, s, kind)) for s in sets]) for kind in ("all", *rows.refusable)]
         yield f"  {name:12}" + "".join(f"{figure:8.3f}" for figure in figures)
 
 
 def _auroc(rows: Rows, logits: Values, which: Which, kind: str) -> Estimate:
+    positive, negative = _sides(rows, logits, which, kind)
+    return auroc_estimate(positive.tolist(), negative.tolist())
+
+
+def _sides(rows: Rows, logits: Values, which: Which, kind: str) -> tuple[Values, Values]:
     others = which & (rows.answerable == 0) & ((rows.kinds == kind) | (kind == "all"))
-    return auroc_estimate(logits[which & (rows.answerable == 1)].tolist(), logits[others].tolist())
+    return logits[which & (rows.answerable == 1)], logits[others]
 
 
 def _shown(figure: Estimate) -> str:

@@ -18,12 +18,13 @@ from cyberqa.index.generation import Generation
 from cyberqa.index.lexical import index_terms
 from cyberqa.judging import calibration
 from cyberqa.judging.calibration import Calibration, PassageModel
-from cyberqa.judging.coverage import cover, held_stems, initials_of, stands_in
+from cyberqa.judging.coverage import cover, stands_in
 from cyberqa.judging.highlighting import MAX_CHARS, choose_window, sentence_maxima
 from cyberqa.judging.kinds import AskedKind, asked_kind, counts, holds_kind, years_in
 from cyberqa.judging.missing import missing_text, missing_words
 from cyberqa.judging.questions import Question, read_question
-from cyberqa.judging.signals import SIGNALS, Evidence, Judged, Signals, judge, stand_apart
+from cyberqa.judging.signals import SIGNALS, Evidence, Judged, Signals, judge
+from cyberqa.judging.standing import held_stems, initials_of, stand_apart
 from cyberqa.judging.words import Lexicon, Word, WordKind, is_place, places_in, places_of, read_words
 from cyberqa.types import Span
 
@@ -52,6 +53,7 @@ LEXICON = Lexicon(
     chunks=100,
     capitals=lambda word: CAPITALS.get(word, NO_CAPITALS),
     places=PLACES,
+    all_places=lambda: PLACES | {"swedish": ("sweden",)},
 )
 
 
@@ -69,7 +71,13 @@ def words(question: str, **more) -> dict[str, WordKind]:
 
 
 def evidence(
-    *sentences: str, question: str = "", section=(), header="", around: str = "", cosine: float = 0.5, alike: float = 0.0
+    *sentences: str,
+    question: str = "",
+    section=(),
+    header="",
+    around: str = "",
+    cosine: float = 0.5,
+    alike: float = 0.0,
 ):
     tokens = len(offsets(question))
     return Evidence(
@@ -284,6 +292,7 @@ def test_a_name_that_two_places_share_has_the_others_of_both():
         ("Who is the head of it?", AskedKind.ROLE, "Its head is Kim Lee.", "Its head is on the National Council."),
         ("Who chairs it?", AskedKind.ROLE, "It is chaired by the UN Secretary-General.", "It is chaired."),
         ("Which European country helped?", AskedKind.COUNTRY, "It was helped by Malta.", "It was helped by the OSCE."),
+        ("Which government pays?", AskedKind.COUNTRY, "The Swedish government pays.", "The government pays."),
         ("In which town was it held?", AskedKind.PLACE, "It met in Žabljak.", "It met in autumn."),
         ("Who supported it?", AskedKind.PERSON, "It was helped by the OSCE.", "It was helped by nobody."),
         ("Where was it held?", AskedKind.PLACE, "It met in Žabljak.", "It met in autumn."),
@@ -388,7 +397,9 @@ def test_a_number_of_something_else_counts_in_part():
     question = "How many states support the law of Albania?"
     on_subject = signals_of(question, "States support the law of Albania.").kind
     assert on_subject == pytest.approx(-1.0)
-    assert signals_of(question, "States support the law of Albania, says 1 man.").kind == pytest.approx(0.6 * on_subject)
+    assert signals_of(question, "States support the law of Albania, says 1 man.").kind == pytest.approx(
+        0.6 * on_subject
+    )
     assert signals_of(question, "Some 40 small states support the law of Albania.").kind == 0.0
 
 

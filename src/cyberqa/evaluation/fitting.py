@@ -125,9 +125,7 @@ def out_of_fold(
     return logits
 
 
-def out_of_set(
-    fit: Callable[[Table, Values], Logistic], table: Table, outcomes: Values, sets: Sequence[str]
-) -> Values:
+def out_of_set(fit: Callable[[Table, Values], Logistic], table: Table, outcomes: Values, sets: Sequence[str]) -> Values:
     """Return each row's logit by a model that has seen nothing of its set: as with questions of another writer."""
     of = np.array(sets)
     logits = np.zeros(len(table))

@@ -1,9 +1,9 @@
 """How sure we are: a small logistic model, its threshold, and what both were fitted on.
 
-    P(the corpus answers)  = sigmoid(the best, over the first two passages, of its sum + behind . its score less the first's)
-    P(this passage does)   = sigmoid(own . its sum + behind . its score less the first's + first . [is first] + intercept)
+    P(the corpus answers)  = sigmoid(the best, over the first two passages, of sum + behind . lag)
+    P(this passage does)   = sigmoid(own . sum + behind . lag + first . [is first] + intercept)
 
-where a passage's sum is intercept + weights . signals.
+A passage's sum is intercept + weights . signals, its lag its score less that of the first passage.
 
 The figures stand in calibration.json, written by ``python evals/calibrate.py``: a person can read them.
 """
@@ -59,7 +59,9 @@ class Calibration:
 
         0 where there are none.
         """
-        sums = [self.logit(each) + self.behind * (score - scores[0]) for each, score in zip(signals, scores, strict=True)]
+        sums = [
+            self.logit(each) + self.behind * (score - scores[0]) for each, score in zip(signals, scores, strict=True)
+        ]
         return sigmoid(max(sums[:PASSAGES])) if sums else 0.0
 
     def passage_confidences(self, signals: Sequence[Signals], scores: Sequence[float]) -> list[float]:

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence, Set
 
-import re
-from itertools import pairwise
-
 import numpy as np
 from numpy.typing import NDArray
 
 from cyberqa.judging.highlighting import Cosines
 from cyberqa.judging.questions import Question
-from cyberqa.judging.words import STOP_WORDS, Lexicon, Word, WordKind
+from cyberqa.judging.words import Word
 
 _UNLIKE, _ALIKE = 0.25, 0.5
 """Best cosines of a word's tokens in a text that has nothing like it, and in one that says it otherwise (of token
@@ -62,56 +59,3 @@ def cover(question: Question, maxima: Cosines, stems: Set[str]) -> Shares:
 def weights_of(words: Sequence[Word]) -> Shares:
     """Return the weights of words, ``(words,)``."""
     return np.array([word.weight for word in words], np.float64)
-
-
-_SPELLED = re.compile(r"[^\W\d_]+")
-_LEAST_INITIALS = 3
-
-
-def held_stems(text: str, words: Sequence[Word], lexicon: Lexicon) -> set[str]:
-    """Return the stems of a text, and those of the question's words that it writes in another way.
-
-    "World Summit on the Information Society" has WSIS, whether or not the corpus says so; "RepublikaSrpska" has both.
-    """
-    held = set(lexicon.stems(text))
-    acronyms = [word for word in words if len(word.text) >= _LEAST_INITIALS and word.text.isalpha() and word.text.isupper()]
-    if acronyms:
-        runs = initials_of(text)
-        for word in acronyms:
-            if any(word.text in run for run in runs):
-                held |= word.ways[0]
-    for one, other in pairwise(words):
-        if one.must_stand and other.must_stand and held.issuperset(lexicon.stems(one.text + other.text)):
-            held |= one.ways[0] | other.ways[0]
-        elif is_person(one, other, lexicon) and other.ways[0] <= held:
-            held |= one.ways[0]
-    return held
-
-
-def is_person(one: Word, other: Word, lexicon: Lexicon) -> bool:
-    """Whether two words of a question that stand together may be forename and surname: the corpus never has them small."""
-    return other.span.start - one.span.end == 1 and all(
-        word.kind is WordKind.NAME and word.text.istitle() and len(word.ways) == 1 and lexicon.capitals(word.text.casefold()).is_always
-        for word in (one, other)
-    )
-
-
-def initials_of(text: str) -> list[str]:
-    """Return the initials of each run of words with capitals; small stop words do not break one.
-
-    >>> initials_of("the World Summit on the Information Society and its follow-up")
-    ['WSIS']
-    """
-    runs, run, end = [], "", 0
-    for match in _SPELLED.finditer(text):
-        word, gap = match.group(), text[end : match.start()]
-        end = match.end()
-        if gap.strip(" -\n*"):
-            runs.append(run)
-            run = ""
-        if word[0].isupper():
-            run += word[0]
-        elif word not in STOP_WORDS:
-            runs.append(run)
-            run = ""
-    return [each for each in (*runs, run) if len(each) >= _LEAST_INITIALS]

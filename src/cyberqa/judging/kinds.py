@@ -5,7 +5,7 @@ English only: in other languages nothing in particular is asked for, and nothing
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from cyberqa.judging.words import STOP_WORDS, Lexicon, named_places, parts_of
@@ -50,6 +50,7 @@ _COUNT = (
 _UPPER = "[A-Z" + "".join(chr(c) for c in range(0xC0, 0x530) if chr(c).isupper()) + "]"  # Latin, Greek, Cyrillic
 _TITLE = "(?:Mr|Ms|Mrs|Dr|Prof|H\\.?E)\\.?"
 _OFFICE = "Director|Minister|President|Secretary|Ambassador|Commissioner|Governor|Chancellor|General"
+_HEADS = "head|director|chair|president|minister|ambassador|chief"
 _PERSON = rf"\b(?:Mr|Ms|Mrs|Dr|Prof|H\.?E)\b\.?|\b(?:{_OFFICE})\b|\b{_UPPER}[^\W\d_]+ {_UPPER}[^\W\d_]+\b"
 _IS_PERSON = re.compile(rf"{_TITLE}|{_OFFICE}")
 _NAME = rf"(?<![.!?:] )(?<!^)\b{_UPPER}\w+"  # with a capital, not at the start of a sentence
@@ -57,7 +58,8 @@ _ANY = r"\w+(?:[ -]\w+)*"
 
 _FIRST = r"^(?:(?!\b(?:who|whom|whose|what|which|when|where|why|how)\b).)*"
 """Before the word that asks: "What goes wrong when they overlap?" asks for no date."""
-_WHICH = r"\b(?:which|what)\s+(?:(?!(?:is|are|was|were|do|does|did|has|have|had|of|in|to|by|for|must|should|can)\b|\S+['’]s\b)\S+\s+){0,2}?"
+_NO_ADJECTIVE = "is|are|was|were|do|does|did|has|have|had|of|in|to|by|for|must|should|can"
+_WHICH = rf"\b(?:which|what)\s+(?:(?!(?:{_NO_ADJECTIVE})\b|\S+['’]s\b)\S+\s+){{0,2}}?"
 
 _RULES = tuple(
     _Rule(kind, re.compile(asks, re.IGNORECASE | re.DOTALL), re.compile(looks))
@@ -69,7 +71,11 @@ _RULES = tuple(
             rf"{_FIRST}\bwhen\b(?! it comes)|\b(?:what|which) (?:year|date|month|day)\b|\bdate\b",
             rf"\b{_YEAR}|\b(?:{_MONTHS})\b",
         ),
-        (AskedKind.ROLE, rf"{_FIRST}\bwho\b.{{0,12}}\b(?:head|chair|direct|command|is the (?:head|director|chair|president|minister|ambassador|chief))", _PERSON),
+        (
+            AskedKind.ROLE,
+            rf"{_FIRST}\bwho\b.{{0,12}}\b(?:head|chair|direct|command|is the (?:{_HEADS}))",
+            _PERSON,
+        ),
         (AskedKind.PERSON, rf"{_FIRST}\bwho(?:m|se)?\b", _NAME),
         (
             AskedKind.COUNTRY,
@@ -80,7 +86,8 @@ _RULES = tuple(
         (
             AskedKind.PLACE,
             rf"{_FIRST}\bwhere\b|{_WHICH}(?:city|cities|town|place|venue)\b",
-            rf"\b(?:in|at|to|from|near|of)\s+(?:the\s+)?{_UPPER}\w+|\b{_UPPER}\w+-based\b|\b{_UPPER}\w+, {_UPPER}\w+[;.)]",
+            rf"\b(?:in|at|to|from|near|of)\s+(?:the\s+)?{_UPPER}\w+|\b{_UPPER}\w+-based\b"
+            rf"|\b{_UPPER}\w+, {_UPPER}\w+[;.)]",  # Kranj, Slovenia
         ),
     )
 )
@@ -99,12 +106,18 @@ def asked_kind(question: str) -> AskedKind | None:
 def holds_kind(text: str, kind: AskedKind, asked: frozenset[str], lexicon: Lexicon) -> bool:
     """Whether a text holds a thing of that kind that is more than words of the question (``asked``, in lower case)."""
     if kind is AskedKind.COUNTRY:
-        return any(not any(asked.issuperset(parts_of(name)) for name in names) for names in named_places(text, lexicon))
+        return _names_country(text, asked, lexicon) or _names_country(
+            text, asked, replace(lexicon, places=lexicon.all_places())
+        )
     for found in _instances(text, kind, lexicon):
         parts = parts_of(found)
         if not parts or any(part not in asked and part not in STOP_WORDS for part in parts):
             return True
     return False
+
+
+def _names_country(text: str, asked: frozenset[str], lexicon: Lexicon) -> bool:
+    return any(not any(asked.issuperset(parts_of(name)) for name in names) for names in named_places(text, lexicon))
 
 
 def _instances(text: str, kind: AskedKind, lexicon: Lexicon) -> Iterator[str]:
@@ -124,7 +137,7 @@ def years_in(text: str) -> frozenset[str]:
 
 
 def counts(text: str, stems: frozenset[str], lexicon: Lexicon) -> bool:
-    """Whether a number in a text is followed by one of these words, as "30 young professionals" is by "professionals"."""
+    """Whether a number in a text is followed by a word with one of these stems: "30 young professionals"."""
     return any(
         not stems.isdisjoint(stem for word in _following(text, match.end()) for stem in lexicon.stems(word))
         for match in _LOOKS[AskedKind.NUMBER].finditer(text)

@@ -6,21 +6,19 @@ person can read what spoke against a passage.
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from cyberqa.judging.coverage import Shares, cover, held_stems, stands_in, weights_of
+from cyberqa.judging.coverage import Shares, cover, stands_in, weights_of
 from cyberqa.judging.highlighting import Cosines
 from cyberqa.judging.kinds import AskedKind, counts, holds_kind, years_in
 from cyberqa.judging.questions import Question
+from cyberqa.judging.standing import held_stems, stand_apart
 from cyberqa.judging.words import Lexicon, Word, places_in
 
 _REMOTE = 0.45  # cosine below which a passage may be of another subject; above it, nearer is not likelier
 _UNKNOWN = 0.3  # share of a question in words that the corpus has not, above which it may be on another subject
 _NEARBY = 0.6  # what a name counts for that only the passages before or after in the same section hold
-_APART_WORDS = 3  # beyond which two words do not belong together
-_BESIDE_CHARS = 3  # between two words of a question that are neighbours
 _RARE = 0.6  # of the highest idf: a plain word whose lack is worth telling
 _MISCOUNTED = 0.6  # of a kind that is lacking: there is a number, but of something else
 _TIE_DIGITS = 9  # of a weight; what is nearer goes to the earlier sentence
@@ -32,9 +30,10 @@ class Evidence:
 
     ``front`` is what is matched with it but stands elsewhere: title, headings, a table's caption and header.
     ``sentences`` are the texts of its sentences, the last one with its continuation. ``first`` and ``last`` number
-    those of the highlight. ``section`` are its headings, ``header`` is a table's caption and header row. ``around`` is the text of the passages before and after in the
-    same section. ``cosine`` is that of question and passage; ``front_maxima``, ``(question tokens,)``, and ``maxima``,
-    ``(sentences, question tokens)``, are as :func:`cyberqa.judging.highlighting.sentence_maxima` has them.
+    those of the highlight. ``section`` are its headings, ``header`` is a table's caption and header row. ``around`` is
+    the text of the passages before and after in the same section. ``cosine`` is that of question and passage;
+    ``front_maxima``, ``(question tokens,)``, and ``maxima``, ``(sentences, question tokens)``, are as
+    :func:`cyberqa.judging.highlighting.sentence_maxima` has them.
     """
 
     front: str
@@ -195,25 +194,7 @@ def _lack_of_kind(question: Question, evidence: Evidence, lexicon: Lexicon) -> f
         return 0.0
     if not holds_kind(text, question.kind, question.parts, lexicon):
         return 1.0
-    is_miscounted = question.counted and question.kind is AskedKind.NUMBER and not counts(text, question.counted, lexicon)
+    is_miscounted = (
+        question.counted and question.kind is AskedKind.NUMBER and not counts(text, question.counted, lexicon)
+    )
     return _MISCOUNTED if is_miscounted else 0.0
-
-
-def stand_apart(words: Sequence[Word], stems: Sequence[str]) -> bool:
-    """Whether neighbouring names or numbers both stand in a text, but nowhere within three words.
-
-    "Open Balkan", where each word stands alone.
-    """
-    places: dict[str, list[int]] = {}
-    for number, stem in enumerate(stems):
-        places.setdefault(stem, []).append(number)
-    for one, other in pairwise(words):
-        if one.must_stand and other.must_stand and other.span.start - one.span.end <= _BESIDE_CHARS:
-            firsts, seconds = ([n for stem in _single_stems(word) for n in places.get(stem, ())] for word in (one, other))
-            if firsts and seconds and all(abs(a - b) > _APART_WORDS for a in firsts for b in seconds):
-                return True
-    return False
-
-
-def _single_stems(word: Word) -> frozenset[str]:
-    return word.ways[0].union(*(way for way in word.ways if len(way) == 1))

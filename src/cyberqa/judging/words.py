@@ -35,7 +35,9 @@ _PLACE_WORDS = 4  # "Bosnia and Herzegovina" has three
 _WORD = re.compile(r"[^\W_]+(?:[-'’.&/@][^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
-_NAMED_AFTER_PLACES = re.compile(r"\s+(?:convention|treaty|manual|process|declaration|protocol|accords?)\b", re.IGNORECASE)
+_NAMED_AFTER_PLACES = re.compile(
+    r"\s+(?:convention|treaty|manual|process|declaration|protocol|accords?)\b", re.IGNORECASE
+)
 _OPENING = " \"'“‘«(¿¡"
 
 Places = Mapping[str, Sequence[str]]
@@ -81,7 +83,7 @@ class Lexicon:
 
     ``stems`` gives the terms of a text, in order; ``frequency`` how many chunks hold a term, of ``chunks`` in all;
     ``begins`` whether any word of the corpus begins like that; ``capitals`` how the corpus writes a word given in lower
-    case.
+    case; ``places`` are those that it names, ``all_places`` all there are, which take a moment to read.
     """
 
     stems: Callable[[str], Sequence[str]]
@@ -90,6 +92,7 @@ class Lexicon:
     chunks: int
     capitals: Callable[[str], Capitals]
     places: Places
+    all_places: Callable[[], Places]
 
     def idf(self, stem: str) -> float:
         """Return ``ln(1 + (N - df + 0.5) / (df + 0.5))``, which is never negative."""
