@@ -136,6 +136,9 @@ def test_a_colon_takes_the_items_after_it():
     rows = maxima((0.9, 0.9), (0, 0), (0, 0), (0, 0))
     assert choose_window(rows, ONES, EVEN) == (0, 0)
     assert choose_window(rows, ONES, EVEN, introduces=[0]) == (0, 3)
+    first_item = maxima((0.9, 0), (0, 0.9), (0, 0), (0, 0))
+    assert choose_window(first_item, ONES, EVEN) == (0, 1)
+    assert choose_window(first_item, ONES, EVEN, introduces=[0]) == (0, 3)
 
 
 def test_a_question_without_weight_gets_the_shortest_sentence():
