@@ -11,9 +11,10 @@ from cyberqa.index.words import index_terms
 from cyberqa.judging.highlighting import Cosines, choose_window, sentence_maxima
 from cyberqa.judging.questions import Question, read_question
 from cyberqa.judging.signals import Evidence
-from cyberqa.judging.words import Lexicon, places_of
+from cyberqa.judging.words import Lexicon, Places, places_of
 from cyberqa.matching import NO_SENTENCE
 from cyberqa.names.aliases import Kind
+from cyberqa.names.shipped import shipped_countries
 from cyberqa.retrieval.forms import Query
 from cyberqa.retrieval.late import token_weights
 from cyberqa.types import Chunk, Document, Hit, Vector
@@ -42,15 +43,16 @@ def read_lexicon(generation: Generation) -> Lexicon:
         begins=generation.has_word_like,
         chunks=generation.manifest.chunks,
         capitals=generation.capitals,
-        places=places_of(_place_rows(generation)),
+        places=_places(generation.places()),
+        all_places=lru_cache(1)(lambda: _places(shipped_countries())),
     )
 
 
-def _place_rows(generation: Generation) -> Iterable[list[str]]:
+def _places(names: Iterable[tuple[str, str]]) -> Places:
     rows: dict[str, list[str]] = {}
-    for word, country in generation.places():
+    for word, country in names:
         rows.setdefault(country, [country]).append(word)
-    return rows.values()
+    return places_of(rows.values())
 
 
 def read_query(query: Query, lexicon: Lexicon) -> Question:
@@ -86,14 +88,16 @@ def _found(generation: Generation, hit: Hit, query: Query, weights: Cosines, vec
     first, last = choose_window(maxima, weights, chunk.sentences, introduces)
     if chunk.continuation:
         texts[-1] += " " + document.text[chunk.continuation.start : chunk.continuation.end]
+    header = [document.text[span.start : span.end] for span in chunk.context]
     evidence = Evidence(
-        front="\n".join([document.title, *chunk.section, *(document.text[c.start : c.end] for c in chunk.context)]),
+        front="\n".join([document.title, *chunk.section, *header]),
         sentences=texts,
         first=first,
         last=last,
         section=chunk.section,
+        header="\n".join(header),
         around=_around(generation, hit.row, chunk, document),
-        cosine=float(vector @ query.asked.vector),
+        cosine=max(float(vector @ form.vector) for form in (query.asked, query.forms[0])),
         front_maxima=front_maxima,
         maxima=maxima,
     )
