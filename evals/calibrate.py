@@ -1,18 +1,21 @@
-"""Fits the confidence of answers on the dev half of a gold set, and writes src/cyberqa/judging/calibration.json.
+"""Fits the confidence of answers on gold sets, and writes src/cyberqa/judging/calibration.json.
 
-    python evals/calibrate.py [--gold FILE] [--corpus DIR] [--index DIR] [--aim 0.04] [--output FILE]
+    python evals/calibrate.py [--gold FILE[:SPLIT] ...] [--corpus DIR] [--index DIR] [--aim 0.035] [--output FILE]
 
-Prints, from folds that keep a question and its swaps together: AUROC and the share refused by kind with 95% intervals,
-the calibration error, each signal left out, and what the threshold does when it is found inside the folds too.
+By default on the dev half of reports.jsonl and all of practice.jsonl; their writers never met, so what a fit on the one
+does on the other is what to expect of new questions. Prints AUROC, the share refused by kind and the calibration error:
+with each set judged by a fit on the others, and in folds that keep a question and its swaps together; then each signal
+left out.
 """
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cyberqa.evaluation.fitting import (
     FOLDS,
@@ -23,14 +26,17 @@ from cyberqa.evaluation.fitting import (
     fit_best_of,
     fit_logistic,
     out_of_fold,
+    out_of_set,
     refused_in_nested_folds,
+    refused_of_set,
     threshold_for,
 )
-from cyberqa.evaluation.gold import GoldQuestion, Unit, find_units, gold_digest, load_gold
+from cyberqa.evaluation.gold import SPLITS, GoldQuestion, Unit, find_units, gold_digest, load_gold
 from cyberqa.evaluation.measures import Retrieved, credit
 from cyberqa.evaluation.statistics import (
     Estimate,
     Values,
+    auroc,
     auroc_estimate,
     calibration_error,
     mean_estimate,
@@ -43,7 +49,11 @@ from cyberqa.settings import load_settings
 from cyberqa.types import JSON, Passage, Span
 
 ROOT = Path(__file__).parent.parent
+GOLD = ROOT / "evals" / "gold"
+COLUMNS = (*SIGNALS, "behind")
 DEPTH = 5  # passages whose own confidence is fitted
+
+Which = NDArray[np.bool_]
 
 
 class Rows:
@@ -52,12 +62,12 @@ class Rows:
     ``scores`` and ``relevant`` are ``(questions, DEPTH)``. Where there are fewer passages the last stands again.
     """
 
-    def __init__(self, gold: Sequence[GoldQuestion], session: Session) -> None:
+    def __init__(self, gold: Sequence[tuple[str, GoldQuestion]], session: Session) -> None:
         texts = {id_: session.generation.document(id_).text for id_ in session.generation.document_ids()}
         signals: list[list[tuple[float, ...]]] = []
         scores: list[list[float]] = []
         relevant: list[list[bool]] = []
-        for question in gold:
+        for _, question in gold:
             found: list[tuple[Passage, Signals]] = session.evidence(question.question, DEPTH)
             found += found[-1:] * (DEPTH - len(found))
             units = find_units(question, texts, {})
@@ -67,14 +77,33 @@ class Rows:
         self.signals: Table = np.array(signals)
         self.scores = np.array(scores)
         self.relevant = np.array(relevant, np.float64)
-        self.answerable = np.array([question.answerable for question in gold], np.float64)
-        self.kinds = np.array([question.kind for question in gold])
-        self.groups = [question.group for question in gold]
+        self.answerable = np.array([question.answerable for _, question in gold], np.float64)
+        self.kinds = np.array([question.kind for _, question in gold])
+        self.sets = [name for name, _ in gold]
+        self.groups = [f"{name}/{question.group}" for name, question in gold]
+
+    @property
+    def behind(self) -> Table:
+        """The score of each passage less that of the first."""
+        return self.scores - self.scores[:, :1]
+
+    @property
+    def verdicts(self) -> Table:
+        """The signals of those passages that the verdict rests on, and how far they are behind."""
+        return np.concatenate([self.signals, self.behind[:, :, None]], axis=2)[:, :PASSAGES]
 
     @property
     def refusable(self) -> list[str]:
         """Kinds of unanswerable questions."""
         return list(dict.fromkeys(self.kinds[self.answerable == 0].tolist()))
+
+    def subsets(self) -> Iterator[tuple[str, Which]]:
+        """Yield each set, and all, with its rows."""
+        of = np.array(self.sets)
+        names = list(dict.fromkeys(self.sets))
+        yield from ((name, of == name) for name in names)
+        if len(names) > 1:
+            yield "all", np.ones(len(of), np.bool_)
 
 
 def _answers(passage: Passage, units: Sequence[Unit]) -> bool:
@@ -83,40 +112,66 @@ def _answers(passage: Passage, units: Sequence[Unit]) -> bool:
     return any(credit(units, [retrieved], True))
 
 
-# --- the table -----------------------------------------------------------------------------------------------
+# --- the tables ----------------------------------------------------------------------------------------------
 
 
-def table_text(rows: Rows, aim: float) -> str:
+def tables_text(rows: Rows, aim: float) -> str:
     """Return the figures of the whole model, and of the model without each signal."""
-    verdicts = rows.signals[:, :PASSAGES]
-    logits = out_of_fold(fit_best_of, verdicts, rows.answerable, rows.groups)
-    kinds = ["all", *rows.refusable]
-    lines = [f"{'AUROC':14}" + "".join(f"{kind:>29}" for kind in kinds)]
-    lines.append(f"{'all signals':14}" + "".join(f"{_shown(_auroc(rows, logits, kind)):>29}" for kind in kinds))
-    for number, name in enumerate(SIGNALS):
-        others = [n for n in range(len(SIGNALS)) if n != number]
-        without = out_of_fold(fit_best_of, verdicts[:, :, others], rows.answerable, rows.groups)
-        figures = "".join(f"{_auroc(rows, without, kind).value:>29.3f}" for kind in kinds)
-        lines.append(f"{'- ' + name:14}{figures}")
-    chances = 1 / (1 + np.exp(-logits))
-    lines.append("")
-    lines.append(
-        f"ECE {calibration_error(chances, rows.answerable):.3f}, perfect {perfect_calibration_error(chances):.3f}"
-    )
-    refused = refused_in_nested_folds(verdicts, rows.answerable, rows.groups, aim)
-    lines.append(f"refused, aim {aim:.0%}, threshold found inside the folds:")
-    groups = {"answerable": rows.answerable == 1} | {kind: rows.kinds == kind for kind in rows.refusable}
-    lines += [f"  {name:20} {_shown(mean_estimate(refused[which].tolist()))}" for name, which in groups.items()]
+    lines: list[str] = []
+    ways = {"in folds": (_in_folds, refused_in_nested_folds(rows.verdicts, rows.answerable, rows.groups, aim))}
+    if len(set(rows.sets)) > 1:
+        refused = refused_of_set(rows.verdicts, rows.answerable, rows.groups, rows.sets, aim)
+        ways = {"by a fit on the other sets": (_out_of_set, refused.astype(np.float64)), **ways}
+    for way, (judge, refused) in ways.items():
+        logits = judge(rows, rows.verdicts)
+        lines.append(f"--- each set judged {way}; refused at a threshold for {aim:.0%} found there too")
+        for name, which in rows.subsets():
+            lines += [f"{name}:", *_figures(rows, logits, refused, which)]
+        lines += ["without:", *_ablation(rows, judge), ""]
     return "\n".join(lines)
 
 
-def _auroc(rows: Rows, logits: Values, kind: str) -> Estimate:
-    others = (rows.answerable == 0) & ((rows.kinds == kind) | (kind == "all"))
-    return auroc_estimate(logits[rows.answerable == 1].tolist(), logits[others].tolist())
+def _in_folds(rows: Rows, table: Table) -> Values:
+    return out_of_fold(fit_best_of, table, rows.answerable, rows.groups)
+
+
+def _out_of_set(rows: Rows, table: Table) -> Values:
+    return out_of_set(fit_best_of, table, rows.answerable, rows.sets)
+
+
+def _figures(rows: Rows, logits: Values, refused: Values, which: Which) -> Iterator[str]:
+    chances = 1 / (1 + np.exp(-logits[which]))
+    error, perfect = calibration_error(chances, rows.answerable[which]), perfect_calibration_error(chances)
+    yield f"  {'all':12} AUROC {_shown(_auroc(rows, logits, which, 'all'))}; ECE {error:.3f}, perfect {perfect:.3f}"
+    for kind in rows.refusable:
+        share = mean_estimate(refused[which & (rows.kinds == kind)].tolist())
+        yield f"  {kind:12} AUROC {_shown(_auroc(rows, logits, which, kind))}; refused {_shown(share)}"
+    yield f"  {'answerable':12} refused {_shown(mean_estimate(refused[which & (rows.answerable == 1)].tolist()))}"
+
+
+def _ablation(rows: Rows, judge: Callable[[Rows, Table], Values]) -> Iterator[str]:
+    """Yield AUROC without each signal; it is the mean over the sets, for two fits have no common scale."""
+    for number, name in [(-1, "(nothing)"), *enumerate(COLUMNS)]:
+        logits = judge(rows, rows.verdicts[:, :, [n for n in range(len(COLUMNS)) if n != number]])
+        sets = [which for label, which in rows.subsets() if label != "all"]
+        figures = [np.mean([auroc(*_sides(rows, logits, s, kind)) for s in sets]) for kind in ("all", *rows.refusable)]
+        yield f"  {name:12}" + "".join(f"{figure:8.3f}" for figure in figures)
+
+
+def _auroc(rows: Rows, logits: Values, which: Which, kind: str) -> Estimate:
+    positive, negative = _sides(rows, logits, which, kind)
+    return auroc_estimate(positive.tolist(), negative.tolist())
+
+
+def _sides(rows: Rows, logits: Values, which: Which, kind: str) -> tuple[Values, Values]:
+    others = which & (rows.answerable == 0) & ((rows.kinds == kind) | (kind == "all"))
+    return logits[which & (rows.answerable == 1)], logits[others]
 
 
 def _shown(figure: Estimate) -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f}-{figure.high:.3f}) n {figure.n}"
+    if figure.value is None:
+        return "–"
+    return f"{figure.value:.3f} ({figure.low:.3f}–{figure.high:.3f}) n {figure.n}"
 
 
 # --- the fit -------------------------------------------------------------------------------------------------
@@ -124,55 +179,65 @@ def _shown(figure: Estimate) -> str:
 
 def fit_all(rows: Rows, aim: float) -> JSON:
     """Return what calibration.json holds of the model: rounded, for a person to read."""
-    verdicts = rows.signals[:, :PASSAGES]
-    logits = out_of_fold(fit_best_of, verdicts, rows.answerable, rows.groups)
-    threshold = threshold_for(logits[rows.answerable == 1], aim)
-    model = fit_best_of(verdicts, rows.answerable)
+    threshold = threshold_for(_in_folds(rows, rows.verdicts)[rows.answerable == 1], aim)
+    model = fit_best_of(rows.verdicts, rows.answerable)
+    *weights, behind = (round(float(weight), 3) for weight in model.weights)
     return {
         "intercept": round(model.intercept, 3),
-        "weights": {name: round(float(weight), 3) for name, weight in zip(SIGNALS, model.weights, strict=True)},
+        "weights": dict(zip(SIGNALS, weights, strict=True)),
+        "behind": behind,
         "threshold": round(float(1 / (1 + np.exp(-threshold))), 3),
         "passage": _fit_passages(rows, model),
     }
 
 
 def _fit_passages(rows: Rows, model: Logistic) -> dict[str, float]:
-    own = rows.signals @ model.weights + model.intercept
-    behind = rows.scores - rows.scores[:, :1]
+    own = rows.signals @ model.weights[:-1] + model.intercept
     first = np.zeros_like(own)
     first[:, 0] = 1.0
-    fitted = fit_logistic(np.column_stack([own.ravel(), behind.ravel(), first.ravel()]), rows.relevant.ravel())
+    fitted = fit_logistic(np.column_stack([own.ravel(), rows.behind.ravel(), first.ravel()]), rows.relevant.ravel())
     names = ("own", "behind", "first")
     weights = {name: round(float(weight), 3) for name, weight in zip(names, fitted.weights, strict=True)}
     return {**weights, "intercept": round(fitted.intercept, 3)}
 
 
+def read_gold(source: str) -> tuple[Path, str, list[tuple[str, GoldQuestion]]]:
+    """Return file, split and questions of ``FILE`` or ``FILE:SPLIT``, each question with the name of its set."""
+    file, _, split = source.partition(":")
+    if split and split not in SPLITS:
+        raise SystemExit(f"expected a split of {', '.join(SPLITS)}, found {split!r}")
+    path = Path(file)
+    name = f"{path.stem}-{split or 'all'}"
+    return path, split or "all", [(name, each) for each in load_gold(path) if split in ("", each.split)]
+
+
 def main() -> None:
-    """Ask the dev half, fit, print, write."""
+    """Ask the questions, fit, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gold", type=Path, default=ROOT / "evals" / "gold" / "reports.jsonl")
+    parser.add_argument("--gold", nargs="+", default=[f"{GOLD / 'reports.jsonl'}:dev", str(GOLD / "practice.jsonl")])
     parser.add_argument("--corpus", type=Path, default=ROOT / "corpus")
     parser.add_argument("--index", type=Path, default=ROOT / "index")
-    parser.add_argument("--aim", type=float, default=0.04, help="share of answerable questions refused, at most")
+    parser.add_argument("--aim", type=float, default=0.035, help="share of answerable questions refused, at most")
     parser.add_argument("--output", type=Path, default=ROOT / "src" / "cyberqa" / "judging" / FILE)
     options = parser.parse_args()
-    gold = [question for question in load_gold(options.gold) if question.split == "dev"]
+    sources = [read_gold(source) for source in options.gold]
     with Session.open(load_settings({"corpus": options.corpus, "index": options.index})) as session:
-        rows = Rows(gold, session)
+        rows = Rows([each for _, _, questions in sources for each in questions], session)
         encoder, ranking = session.encoder_identity, session.ranking
-    print(table_text(rows, options.aim))
+    print(tables_text(rows, options.aim))
     today = datetime.now(UTC).date().isoformat()
     body = {
         "schema": SCHEMA,
-        "name": f"{options.gold.stem}-dev-{today}",
+        "name": "+".join([*dict.fromkeys(rows.sets)]) + f"-{today}",
         "encoder": list(encoder),
         "ranking": ranking,
         **fit_all(rows, options.aim),
         "provenance": {
-            "gold": options.gold.name,
-            "gold_sha256": gold_digest(options.gold),
-            "split": "dev",
-            "questions": len(gold),
+            "gold": [
+                {"file": file.name, "sha256": gold_digest(file), "split": split, "questions": len(questions)}
+                for file, split, questions in sources
+            ],
+            "questions": len(rows.sets),
             "answerable": int(rows.answerable.sum()),
             "folds": FOLDS,
             "repeats": REPEATS,

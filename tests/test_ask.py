@@ -263,6 +263,7 @@ def test_build_and_open_by_the_door(warm_index):
 @pytest.mark.parametrize("question", ["kako da napravim burek", "é?", "⁴⁷", "who is it"])
 def test_a_question_of_words_that_the_corpus_does_not_know_is_refused(session, question):
     answer = session.ask(question)
-    assert (answer.verdict.value, answer.confidence) == ("not_in_corpus", 0.0)
-    assert all(passage.confidence == 0 for passage in answer.passages)
+    assert answer.verdict.value == "not_in_corpus"
+    assert answer.confidence < 0.1
+    assert all(passage.confidence < 0.1 for passage in answer.passages)
     assert answer.reason

@@ -18,7 +18,6 @@ from cyberqa.index.state import changed_files
 from cyberqa.index.typos import corrected
 from cyberqa.judging.calibration import Judgement, calibration_for
 from cyberqa.judging.gathering import Found, gather, read_lexicon, read_query
-from cyberqa.judging.questions import known_share
 from cyberqa.judging.signals import Judged, Signals, judge
 from cyberqa.judging.words import Lexicon
 from cyberqa.names.expanding import expand
@@ -200,9 +199,8 @@ class Session:
         calibration = calibration_for(self.encoder_identity, self.ranking) if is_calibrated else None
         if calibration is None:
             return Judgement.unjudged(len(found))
-        known = known_share(read_query(query, self._lexicon), self._lexicon)
         scores = [each.hit.score for each in found]
-        return Judgement.of(calibration, self._judged(query, found), scores, known, threshold)
+        return Judgement.of(calibration, self._judged(query, found), scores, threshold)
 
     def _judged(self, query: Query, found: Sequence[Found]) -> list[Judged]:
         question = read_query(query, self._lexicon)

@@ -65,6 +65,22 @@ def fit_logistic(table: Table, outcomes: Values, penalty: float = PENALTY) -> Lo
     return Logistic(own, float(weights[0] - own @ mean))
 
 
+def fit_signed(table: Table, outcomes: Values, penalty: float = PENALTY) -> Logistic:
+    """Fit as :func:`fit_logistic`, but with no weight below 0: each signal is the higher the likelier.
+
+    One that would get a negative weight gets none, and the others are fitted again.
+    """
+    kept = np.ones(table.shape[1], np.bool_)
+    while True:
+        model = fit_logistic(table[:, kept], outcomes, penalty)
+        if (model.weights >= 0).all():
+            break
+        kept[np.flatnonzero(kept)[model.weights < 0]] = False
+    weights = np.zeros(table.shape[1])
+    weights[kept] = model.weights
+    return Logistic(weights, model.intercept)
+
+
 def _sigmoid(logits: Values) -> Values:
     chances: Values = 0.5 * (1 + np.tanh(logits / 2))  # no overflow
     return chances
@@ -78,7 +94,7 @@ def fit_best_of(table: Table, outcomes: Values, penalty: float = PENALTY) -> Log
     rows = np.arange(len(table))
     picked = np.zeros(len(table), np.int64)
     for _ in range(_PICKS):
-        model = fit_logistic(table[rows, picked], outcomes, penalty)
+        model = fit_signed(table[rows, picked], outcomes, penalty)
         picked = (table @ model.weights).argmax(axis=1)
     return model
 
@@ -109,6 +125,15 @@ def out_of_fold(
     return logits
 
 
+def out_of_set(fit: Callable[[Table, Values], Logistic], table: Table, outcomes: Values, sets: Sequence[str]) -> Values:
+    """Return each row's logit by a model that has seen nothing of its set: as with questions of another writer."""
+    of = np.array(sets)
+    logits = np.zeros(len(table))
+    for name in dict.fromkeys(sets):
+        logits[of == name] = fit(table[of != name], outcomes[of != name]).logits(table[of == name])
+    return logits
+
+
 def threshold_for(confidences: Values, wrongly_refused: float) -> float:
     """Return the threshold under which at most that share of the answerable questions' confidences lie.
 
@@ -116,6 +141,20 @@ def threshold_for(confidences: Values, wrongly_refused: float) -> float:
     0.5
     """
     return float(np.sort(confidences)[int(wrongly_refused * len(confidences))])
+
+
+def refused_of_set(
+    table: Table, outcomes: Values, groups: Sequence[str], sets: Sequence[str], wrongly_refused: float
+) -> NDArray[np.bool_]:
+    """Return whether each question is refused, weights and threshold found on the other sets, in folds there."""
+    of, names = np.array(sets), np.array(groups)
+    refused = np.zeros(len(table), np.bool_)
+    for name in dict.fromkeys(sets):
+        here = of == name
+        inside = out_of_fold(fit_best_of, table[~here], outcomes[~here], names[~here].tolist())
+        limit = threshold_for(inside[outcomes[~here] == 1], wrongly_refused)
+        refused[here] = fit_best_of(table[~here], outcomes[~here]).logits(table[here]) < limit
+    return refused
 
 
 def refused_in_nested_folds(

@@ -190,10 +190,12 @@ class Generation:
         return found
 
     def places(self) -> list[tuple[str, str]]:
-        """Return ``(capital or adjective, country)`` of the countries that the documents name."""
-        kinds = (Kind.CAPITAL.value, Kind.ADJECTIVE.value)
+        """Return ``(capital, adjective or other name, country)`` of the countries that the documents name."""
+        of_countries = (Kind.CAPITAL.value, Kind.ADJECTIVE.value)
         return self._database.execute(
-            "SELECT word, meant FROM aliases WHERE kind IN (?, ?) ORDER BY row", kinds
+            "WITH of_countries AS (SELECT meant FROM aliases WHERE kind IN (?, ?)) "
+            "SELECT word, meant FROM aliases WHERE meant IN of_countries AND kind IN (?, ?, ?) ORDER BY row",
+            (*of_countries, *of_countries, Kind.NAME.value),
         ).fetchall()
 
     def aliases(self) -> list[Alias]:

@@ -1,7 +1,9 @@
 """How sure we are: a small logistic model, its threshold, and what both were fitted on.
 
-    P(the corpus answers)  = sigmoid(the best, over the first two passages, of intercept + weights . signals)
-    P(this passage does)   = sigmoid(own . its sum + behind . (its score - the first one's) + first . [is first] + ...)
+    P(the corpus answers)  = sigmoid(the best, over the first two passages, of sum + behind . lag)
+    P(this passage does)   = sigmoid(own . sum + behind . lag + first . [is first] + intercept)
+
+A passage's sum is intercept + weights . signals, its lag its score less that of the first passage.
 
 The figures stand in calibration.json, written by ``python evals/calibrate.py``: a person can read them.
 """
@@ -17,10 +19,8 @@ from cyberqa.judging.missing import missing_text, missing_words
 from cyberqa.judging.signals import SIGNALS, Judged, Signals
 from cyberqa.types import JSON, Verdict
 
-SCHEMA = "cyberqa.calibration/1"
+SCHEMA = "cyberqa.calibration/2"
 FILE = "calibration.json"
-_LEAST_KNOWN = 0.5
-_FEW_KNOWN = "few of its words stand anywhere in them"
 PASSAGES = 2
 """That may answer: with the first alone, a right one at rank 2 is refused; a third only adds chances to be wrong."""
 
@@ -44,24 +44,25 @@ class Calibration:
     ranking: str
     intercept: float
     weights: Mapping[str, float]
+    behind: float
     threshold: float
     passage: PassageModel
     provenance: JSON
 
     def logit(self, signals: Signals) -> float:
         """Return what speaks for a passage, in sum: the share of each signal is its weight times its value."""
-        return self.intercept + sum(self.shares(signals).values())
+        shares = (self.weights[name] * value for name, value in zip(SIGNALS, signals.values(), strict=True))
+        return self.intercept + sum(shares)
 
-    def shares(self, signals: Signals) -> dict[str, float]:
-        """Return signal -> what it adds, in order."""
-        return {name: self.weights[name] * value for name, value in zip(SIGNALS, signals.values(), strict=True)}
-
-    def confidence(self, signals: Sequence[Signals]) -> float:
-        """Return the probability that the corpus answers, from the signals of its passages, best first.
+    def confidence(self, signals: Sequence[Signals], scores: Sequence[float]) -> float:
+        """Return the probability that the corpus answers, from signals and scores of its passages, best first.
 
         0 where there are none.
         """
-        return sigmoid(max(map(self.logit, signals[:PASSAGES]))) if signals else 0.0
+        sums = [
+            self.logit(each) + self.behind * (score - scores[0]) for each, score in zip(signals, scores, strict=True)
+        ]
+        return sigmoid(max(sums[:PASSAGES])) if sums else 0.0
 
     def passage_confidences(self, signals: Sequence[Signals], scores: Sequence[float]) -> list[float]:
         """Return for each passage, best first, the probability that it answers."""
@@ -109,6 +110,7 @@ def from_json(body: JSON) -> Calibration:
         ranking=body["ranking"],
         intercept=body["intercept"],
         weights={name: body["weights"][name] for name in SIGNALS},
+        behind=body["behind"],
         threshold=body["threshold"],
         passage=PassageModel(**body["passage"]),
         provenance=body["provenance"],
@@ -138,7 +140,6 @@ class Judgement:
         calibration: Calibration,
         judged: Sequence[Judged],
         scores: Sequence[float],
-        known: float,
         threshold: float | None = None,
     ) -> "Judgement":
         """Judge the passages of an answer, best first.
@@ -147,13 +148,10 @@ class Judgement:
             calibration: the fit.
             judged: of each passage.
             scores: of each passage.
-            known: the share of the question's words that the corpus has. The fit saw no answerable question with less
-                than half; below that it is not believed, and all confidence sinks to 0 with the share.
             threshold: replaces the fitted one.
         """
         signals = [each.signals for each in judged]
-        believed = min(known / _LEAST_KNOWN, 1.0)
-        confidence = calibration.confidence(signals) * believed
+        confidence = calibration.confidence(signals, scores)
         threshold = calibration.threshold if threshold is None else threshold
         answers = confidence >= threshold
         return cls(
@@ -162,6 +160,6 @@ class Judgement:
             threshold=threshold,
             calibration=calibration.name,
             missing=() if answers else missing_words(judged),
-            reason="" if answers else missing_text(judged) or ("" if believed == 1 else _FEW_KNOWN),
-            passage_confidences=[believed * each for each in calibration.passage_confidences(signals, scores)],
+            reason="" if answers else missing_text(judged),
+            passage_confidences=calibration.passage_confidences(signals, scores),
         )

@@ -12,9 +12,10 @@ from cyberqa.index.words import index_terms
 from cyberqa.judging.highlighting import choose_window, sentence_maxima
 from cyberqa.judging.questions import Question, read_question
 from cyberqa.judging.signals import Evidence
-from cyberqa.judging.words import Lexicon, places_of
+from cyberqa.judging.words import Lexicon, Places, places_of
 from cyberqa.matching import NO_SENTENCE
 from cyberqa.names.aliases import Kind
+from cyberqa.names.shipped import shipped_countries
 from cyberqa.retrieval.forms import Query
 from cyberqa.retrieval.late import token_weights
 from cyberqa.types import Chunk, Document, Hit
@@ -43,15 +44,16 @@ def read_lexicon(generation: Generation) -> Lexicon:
         begins=generation.has_word_like,
         chunks=generation.manifest.chunks,
         capitals=generation.capitals,
-        places=places_of(_place_rows(generation)),
+        places=_places(generation.places()),
+        all_places=lru_cache(1)(lambda: _places(shipped_countries())),
     )
 
 
-def _place_rows(generation: Generation) -> Iterable[list[str]]:
+def _places(names: Iterable[tuple[str, str]]) -> Places:
     rows: dict[str, list[str]] = {}
-    for word, country in generation.places():
+    for word, country in names:
         rows.setdefault(country, [country]).append(word)
-    return rows.values()
+    return places_of(rows.values())
 
 
 def read_query(query: Query, lexicon: Lexicon) -> Question:
@@ -77,15 +79,17 @@ def gather(generation: Generation, hit: Hit, query: Query) -> Found:
     first, last = choose_window(maxima, token_weights(generation, asked), chunk.sentences, introduces)
     if chunk.continuation:
         texts[-1] += " " + document.text[chunk.continuation.start : chunk.continuation.end]
+    header = [document.text[span.start : span.end] for span in chunk.context]
     vector = generation.chunk_vectors(np.array([hit.row]))[0]
     evidence = Evidence(
-        front="\n".join([document.title, *chunk.section, *(document.text[c.start : c.end] for c in chunk.context)]),
+        front="\n".join([document.title, *chunk.section, *header]),
         sentences=texts,
         first=first,
         last=last,
         section=chunk.section,
+        header="\n".join(header),
         around=_around(generation, hit.row, chunk, document),
-        cosine=float(vector @ asked.vector),
+        cosine=max(float(vector @ form.vector) for form in (asked, query.forms[0])),
         front_maxima=front_maxima,
         maxima=maxima,
     )

@@ -52,8 +52,8 @@ def choose_window(
         maxima: ``(sentences, question tokens)``, as :func:`sentence_maxima` has them.
         weights: ``(question tokens,)``, 0 or more; need not sum to 1.
         sentences: at least one; their spans give lengths.
-        introduces: numbers of sentences that end with a colon; a window that ends with one takes the items after it,
-            as many as there is room for.
+        introduces: numbers of sentences that end with a colon; a window that holds one takes the items after it, as
+            many as there is room for.
     """
     shares = weights / (float(weights.sum()) or 1.0)
     best, chosen = -np.inf, (0, 0)
@@ -68,7 +68,7 @@ def choose_window(
             if score > best + _TIE:
                 best, chosen = score, (first, last)
     first, last = chosen
-    if last in introduces:
+    if any(number in introduces for number in range(first, last + 1)):
         while last + 1 < len(sentences) and _chars(sentences, first, last + 1) <= MAX_CHARS:
             last += 1
     return first, last

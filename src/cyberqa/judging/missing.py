@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from cyberqa.judging.signals import Judged
 
+_FEW_KNOWN = "few of its words stand anywhere in the documents"
+_MUCH_UNKNOWN = 0.2  # half of the words
 _LOOKED_AT = 3  # passages, of which all must lack a word before it is said to stand nowhere
 
 
@@ -28,7 +30,7 @@ def missing_text(judged: Sequence[Judged]) -> str:
         return f"nothing mentions {_listed(words)}{together}"
     if kind := judged[0].lacks_kind:
         return f"nothing near {known[0]!r} gives {kind}" if known else f"nothing gives {kind}"
-    return ""
+    return _FEW_KNOWN if judged[0].signals.unknown < -_MUCH_UNKNOWN else ""
 
 
 def _listed(words: Sequence[str]) -> str:

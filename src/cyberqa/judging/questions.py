@@ -1,13 +1,13 @@
 """A question, read: its words, what it asks for, and which of its phrases have a short form."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cyberqa.judging.kinds import AskedKind, asked_kind
+from cyberqa.judging.kinds import AskedKind, asked_kind, years_in
 from cyberqa.judging.words import STOP_WORDS, Forms, Lexicon, Word, parts_of, places_in, read_words
 
-_ENDING = 3  # letters that may be an ending
-_BEGINNING = 5  # letters before it: fewer begin other words by chance
+_HOW_MANY = re.compile(r"\bhow many\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,31 +15,17 @@ class Question:
     """What a question names and asks for.
 
     ``short_forms`` are stems of a short form, and of its long form that stands in the question. ``parts`` are all runs
-    of letters and digits, in lower case. ``places`` has every name of the places it names.
+    of letters and digits, in lower case. ``places`` has every name of the places it names, ``years`` the years.
+    ``counted`` are the stems of what follows "how many".
     """
 
     words: tuple[Word, ...]
     kind: AskedKind | None
     parts: frozenset[str]
     places: frozenset[str]
+    years: frozenset[str]
+    counted: frozenset[str]
     short_forms: tuple[tuple[str, frozenset[str]], ...] = ()
-
-
-def known_share(question: Question, lexicon: Lexicon) -> float:
-    """Return the share of a question's words that stand anywhere in the corpus, in whatever form; 0 where it has none.
-
-    A long word is known too where another begins like it: not every language has a stemmer. Words of one letter are not
-    counted.
-    """
-    words = [word for word in question.words if len(word.text) > 1]
-    return sum(_is_known(word, lexicon) for word in words) / len(words) if words else 0.0
-
-
-def _is_known(word: Word, lexicon: Lexicon) -> bool:
-    stems = [stem for way in word.ways for stem in way]
-    return any(map(lexicon.frequency, stems)) or any(
-        len(stem) >= _ENDING + _BEGINNING and lexicon.begins(stem[:-_ENDING]) for stem in stems
-    )
 
 
 def read_question(
@@ -56,8 +42,24 @@ def read_question(
         kind=asked_kind(text),
         parts=frozenset(parts_of(text)),
         places=_places(text, lexicon, forms),
+        years=years_in(text),
+        counted=_counted(text, words),
         short_forms=_short_forms(words, lexicon, forms),
     )
+
+
+def _counted(text: str, words: Sequence[Word]) -> frozenset[str]:
+    """Return the stems of the words that follow "how many" at once."""
+    asked = _HOW_MANY.search(text)
+    stems: set[str] = set()
+    end = asked.end() if asked else len(text)
+    for word in words:
+        if word.span.start >= end:
+            if text[end : word.span.start].strip():
+                break
+            stems.update(*word.ways)
+            end = word.span.end
+    return frozenset(stems)
 
 
 def _places(text: str, lexicon: Lexicon, forms: Forms) -> frozenset[str]:

@@ -6,23 +6,22 @@ person can read what spoke against a passage.
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from cyberqa.judging.coverage import Shares, cover, stands_in, weights_of
 from cyberqa.judging.highlighting import Cosines
-from cyberqa.judging.kinds import AskedKind, holds_kind
+from cyberqa.judging.kinds import AskedKind, counts, holds_kind, years_in
 from cyberqa.judging.questions import Question
+from cyberqa.judging.standing import held_stems, stand_apart
 from cyberqa.judging.words import Lexicon, Word, places_in
 
-_REMOTE = 0.3  # cosine below which a passage is of another subject
+_REMOTE = 0.45  # cosine below which a passage may be of another subject; above it, nearer is not likelier
+_UNKNOWN = 0.3  # share of a question in words that the corpus has not, above which it may be on another subject
 _NEARBY = 0.6  # what a name counts for that only the passages before or after in the same section hold
-_TOGETHER = 2  # adjacent sentences in which what is asked of a name is looked for
-_APART_WORDS = 3  # beyond which two words do not belong together
-_BESIDE_CHARS = 3  # between two words of a question that are neighbours
 _RARE = 0.6  # of the highest idf: a plain word whose lack is worth telling
-_TIE = 1e-9
+_MISCOUNTED = 0.6  # of a kind that is lacking: there is a number, but of something else
+_TIE_DIGITS = 9  # of a weight; what is nearer goes to the earlier sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +30,10 @@ class Evidence:
 
     ``front`` is what is matched with it but stands elsewhere: title, headings, a table's caption and header.
     ``sentences`` are the texts of its sentences, the last one with its continuation. ``first`` and ``last`` number
-    those of the highlight. ``section`` are its headings. ``around`` is the text of the passages before and after in the
-    same section. ``cosine`` is that of question and passage; ``front_maxima``, ``(question tokens,)``, and ``maxima``,
-    ``(sentences, question tokens)``, are as :func:`cyberqa.judging.highlighting.sentence_maxima` has them.
+    those of the highlight. ``section`` are its headings, ``header`` is a table's caption and header row. ``around`` is
+    the text of the passages before and after in the same section. ``cosine`` is that of question and passage;
+    ``front_maxima``, ``(question tokens,)``, and ``maxima``, ``(sentences, question tokens)``, are as
+    :func:`cyberqa.judging.highlighting.sentence_maxima` has them.
     """
 
     front: str
@@ -41,10 +41,16 @@ class Evidence:
     first: int
     last: int
     section: Sequence[str]
+    header: str
     around: str
     cosine: float
     front_maxima: Cosines
     maxima: Cosines
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What stands in front, and the sentences."""
+        return (self.front, *self.sentences)
 
     @property
     def highlight(self) -> str:
@@ -54,22 +60,25 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """The seven signals of a passage.
+    """The eight signals of a passage.
 
-    - ``cosine``: of question and passage, -1 to 1.
-    - ``remote``: by how much the cosine is below .3, negative or 0: a passage of another subject.
+    - ``remote``: by how much the cosine of question and passage is below .45, -1.45 to 0: another subject.
+    - ``unknown``: by how much the share of the question's weight in words that the corpus has not, and the passage does
+      not mean, is above .3, -.7 to 0.
     - ``attribute``: how far the plain words of the question are covered where it is covered best, 0 to 1.
     - ``names``: share of the question's weight in names and numbers that the passage lacks, -1 to 0.
     - ``place``: -1 where it is about other places than the question, else 0.
+    - ``year``: -1 where it tells of other years than the question's, else 0.
     - ``kind``: how far the passage is on the subject, where its highlight lacks the kind of thing asked for, -1 to 0.
-    - ``apart``: share of the names that stand together in the question, but apart in the passage, -1 to 0.
+    - ``apart``: -1 where names stand together in the question, but apart in the passage, else 0.
     """
 
-    cosine: float
     remote: float
+    unknown: float
     attribute: float
     names: float
     place: float
+    year: float
     kind: float
     apart: float
 
@@ -94,29 +103,28 @@ class Judged:
 
 def judge(question: Question, evidence: Evidence, lexicon: Lexicon) -> Judged:
     """Return what speaks for and against a passage."""
-    stems = [list(lexicon.stems(text)) for text in (evidence.front, *evidence.sentences)]
-    held = [set(part) for part in stems]
-    weights = weights_of(question.words)
+    words = question.words
+    held = [held_stems(text, words, lexicon) for text in evidence.texts]
+    weights = weights_of(words)
     maxima = np.maximum(evidence.front_maxima, evidence.maxima.max(axis=0, initial=0.0))
-    covered = _with_nearby(question.words, cover(question, maxima, set().union(*held)), evidence.around, lexicon)
-    lacks_kind = question.kind if _lacks_kind(question, evidence, lexicon) else None
+    covered = _with_nearby(words, cover(question, maxima, set().union(*held)), evidence.around, lexicon)
+    lack = _lack_of_kind(question, evidence, lexicon)
     signals = Signals(
-        cosine=evidence.cosine,
         remote=min(0.0, evidence.cosine - _REMOTE),
+        unknown=min(0.0, _UNKNOWN - _unknown_share(words, covered, weights)),
         attribute=_attribute(question, evidence, weights, held),
-        names=0.0 - _share((1 - covered) * weights, weights, [word.must_stand for word in question.words]),
+        names=0.0 - _share((1 - covered) * weights, weights, [word.must_stand for word in words]),
         place=0.0 - float(_is_elsewhere(question, evidence, lexicon)),
-        kind=0.0 - _share(covered * weights, weights) if lacks_kind else 0.0,
-        apart=0.0 - share_apart(question.words, [stem for part in stems for stem in part]),
+        year=0.0 - float(_is_of_other_years(question, evidence)),
+        kind=0.0 - lack * _share(covered * weights, weights),
+        apart=0.0 - float(stand_apart(words, [stem for text in evidence.texts for stem in lexicon.stems(text)])),
     )
-    heaviest = sorted(range(len(covered)), key=lambda n: (not question.words[n].must_stand, -weights[n], n))
+    heaviest = sorted(range(len(covered)), key=lambda n: (not words[n].must_stand, -weights[n], n))
     return Judged(
         signals=signals,
-        lacks=tuple(
-            word.text for n, word in enumerate(question.words) if not covered[n] and _is_telling(word, lexicon)
-        ),
-        has=tuple(question.words[n].text for n in heaviest if covered[n] == 1),
-        lacks_kind=lacks_kind,
+        lacks=tuple(word.text for n, word in enumerate(words) if not covered[n] and _is_telling(word, lexicon)),
+        has=tuple(words[n].text for n in heaviest if covered[n] == 1),
+        lacks_kind=question.kind if lack else None,
     )
 
 
@@ -131,11 +139,16 @@ def _share(part: Shares, whole: Shares, which: Sequence[bool] | None = None) -> 
     return float(chosen.sum()) / total if total else 0.0
 
 
+def _unknown_share(words: Sequence[Word], covered: Shares, weights: Shares) -> float:
+    """Return 1 where there are no words: a question of nothing but stop words asks for nothing."""
+    return _share((1 - covered) * weights, weights, [not word.is_known for word in words]) if words else 1.0
+
+
 def _with_nearby(words: Sequence[Word], covered: Shares, around: str, lexicon: Lexicon) -> Shares:
     """Count names that the passages around hold; these are read only where a name is lacking."""
     lacking = [n for n, word in enumerate(words) if word.must_stand and not covered[n]]
     if lacking and around:
-        stems = set(lexicon.stems(around))
+        stems = held_stems(around, words, lexicon)
         for number in lacking:
             if stands_in(words[number], stems):
                 covered[number] = _NEARBY
@@ -143,21 +156,18 @@ def _with_nearby(words: Sequence[Word], covered: Shares, around: str, lexicon: L
 
 
 def _attribute(question: Question, evidence: Evidence, weights: Shares, held: Sequence[set[str]]) -> float:
-    """Return the coverage of the plain words in the one or two sentences, with the front, that cover the question best.
+    """Return the coverage of the plain words in the sentence, with the front, that covers the question best.
 
     1 where the question has none. The whole passage would not do: what is asked, and of whom, must stand together.
     """
     plain = np.array([not word.must_stand for word in question.words], np.bool_)
     if not float(weights[plain].sum()):
         return 1.0
-    best, chosen = -1.0, np.zeros(len(weights))
-    for first in range(len(evidence.sentences)):
-        maxima, stems = evidence.front_maxima, held[0]
-        for last in range(first, min(first + _TOGETHER, len(evidence.sentences))):
-            maxima, stems = np.maximum(maxima, evidence.maxima[last]), stems | held[last + 1]
-            covered = cover(question, maxima, stems)
-            if (value := float(covered @ weights)) > best + _TIE:
-                best, chosen = value, covered
+    coverages = [
+        cover(question, np.maximum(evidence.front_maxima, maxima), held[0] | stems)
+        for maxima, stems in zip(evidence.maxima, held[1:], strict=True)
+    ]
+    chosen = max(coverages, key=lambda covered: round(float(covered @ weights), _TIE_DIGITS))
     return float(chosen[plain] @ weights[plain] / weights[plain].sum())
 
 
@@ -169,28 +179,22 @@ def _is_elsewhere(question: Question, evidence: Evidence, lexicon: Lexicon) -> b
     return bool(here) and not question.places & here
 
 
-def _lacks_kind(question: Question, evidence: Evidence, lexicon: Lexicon) -> bool:
-    return question.kind is not None and not holds_kind(evidence.highlight, question.kind, question.parts, lexicon)
+def _is_of_other_years(question: Question, evidence: Evidence) -> bool:
+    """Whether highlight and headings name years, but none of the question's."""
+    if not question.years:
+        return False
+    here = years_in(" | ".join((evidence.highlight, *evidence.section)))
+    return bool(here) and not question.years & here
 
 
-def share_apart(words: Sequence[Word], stems: Sequence[str]) -> float:
-    """Return the share of neighbouring names and numbers that both stand in a text, but nowhere within three words.
-
-    "2015 Winter School", where only that of 2014 is told of; "Open Balkan", where each word stands alone.
-    """
-    places: dict[str, list[int]] = {}
-    for number, stem in enumerate(stems):
-        places.setdefault(stem, []).append(number)
-    apart = seen = 0
-    for one, other in pairwise(words):
-        if not (one.must_stand and other.must_stand) or other.span.start - one.span.end > _BESIDE_CHARS:
-            continue
-        firsts, seconds = ([n for stem in _single_stems(word) for n in places.get(stem, ())] for word in (one, other))
-        if firsts and seconds:
-            seen += 1
-            apart += all(abs(a - b) > _APART_WORDS for a in firsts for b in seconds)
-    return apart / seen if seen else 0.0
-
-
-def _single_stems(word: Word) -> frozenset[str]:
-    return word.ways[0].union(*(way for way in word.ways if len(way) == 1))
+def _lack_of_kind(question: Question, evidence: Evidence, lexicon: Lexicon) -> float:
+    """Return 1 where the highlight lacks what is asked for, something where its numbers count other things, else 0."""
+    text = "\n".join((evidence.highlight, evidence.header))
+    if question.kind is None:
+        return 0.0
+    if not holds_kind(text, question.kind, question.parts, lexicon):
+        return 1.0
+    is_miscounted = (
+        question.counted and question.kind is AskedKind.NUMBER and not counts(text, question.counted, lexicon)
+    )
+    return _MISCOUNTED if is_miscounted else 0.0

@@ -28,11 +28,16 @@ _KIND_WORDS = frozenset(_KIND.split())
 
 _ALWAYS_A_NAME = 0.8  # share of a word's places with a capital, from which a small letter in the question is ignored
 _RATHER_A_NAME = 0.5  # the same for the first word of a question, and for a place that may be a common word
+_ENDING = 3  # letters that may be an ending
+_BEGINNING = 5  # letters before it: fewer begin other words by chance
 _PLACE_WORDS = 4  # "Bosnia and Herzegovina" has three
 
 _WORD = re.compile(r"[^\W_]+(?:[-'’.&/@][^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
+_NAMED_AFTER_PLACES = re.compile(
+    r"\s+(?:convention|treaty|manual|process|declaration|protocol|accords?)\b", re.IGNORECASE
+)
 _OPENING = " \"'“‘«(¿¡"
 
 Places = Mapping[str, Sequence[str]]
@@ -55,7 +60,7 @@ class Word:
     """A word of a question that is no stop word; a place of several words is one.
 
     ``ways`` are the stems of each way to write it, its own first. ``tokens`` are the numbers of the question's tokens
-    that make it up. ``weight`` is its idf.
+    that make it up. ``weight`` is its idf. ``is_known`` says that the corpus has it, in whatever form.
     """
 
     text: str
@@ -64,6 +69,7 @@ class Word:
     weight: float
     ways: tuple[frozenset[str], ...]
     tokens: tuple[int, ...]
+    is_known: bool = True
 
     @property
     def must_stand(self) -> bool:
@@ -77,7 +83,7 @@ class Lexicon:
 
     ``stems`` gives the terms of a text, in order; ``frequency`` how many chunks hold a term, of ``chunks`` in all;
     ``begins`` whether any word of the corpus begins like that; ``capitals`` how the corpus writes a word given in lower
-    case.
+    case; ``places`` are those that it names, ``all_places`` all there are, which take a moment to read.
     """
 
     stems: Callable[[str], Sequence[str]]
@@ -86,6 +92,7 @@ class Lexicon:
     chunks: int
     capitals: Callable[[str], Capitals]
     places: Places
+    all_places: Callable[[], Places]
 
     def idf(self, stem: str) -> float:
         """Return ``ln(1 + (N - df + 0.5) / (df + 0.5))``, which is never negative."""
@@ -146,14 +153,16 @@ def read_words(
         if (typed in STOP_WORDS and not is_place(text, lexicon)) or typed in _KIND_WORDS:
             continue
         long_forms = [long for short, long in forms if short.casefold() == typed]
-        others = [*lexicon.places.get(typed, ()), *long_forms]
+        place = _place_key(typed, lexicon)
+        others = [*lexicon.places.get(place, ()), *long_forms, *_name_in(text, lexicon)]
         ways = _ways([(corrections or {}).get(typed, text), *others], lexicon)
         if not ways:
             continue
         is_first = not question[: span.start].strip(_OPENING)
         kind = WordKind.NAME if long_forms else _kind(typed if is_shouted else text, lexicon, is_first=is_first)
         tokens = tuple(n for n, (start, end) in enumerate(offsets) if span.start <= start < end <= span.end)
-        words.append(Word(text, span, kind, _weight(ways, typed in lexicon.places, lexicon), ways, tokens))
+        weight = _weight(ways, place in lexicon.places, lexicon)
+        words.append(Word(text, span, kind, weight, ways, tokens, len(text) == 1 or _is_known(ways, lexicon)))
     return tuple(words)
 
 
@@ -181,6 +190,15 @@ def _ways(texts: Sequence[str], lexicon: Lexicon) -> tuple[frozenset[str], ...]:
     return tuple(dict.fromkeys(way for way in ways if way))
 
 
+def _name_in(text: str, lexicon: Lexicon) -> list[str]:
+    """Return the name in "Swiss-backed" or "pan-OSCE", with its other names; nothing where all parts are names."""
+    parts = text.split("-")
+    names = [part for part in parts if part[:1].isupper()]
+    if not 0 < len(names) < len(parts):
+        return []
+    return [*names, *(other for name in names for other in lexicon.places.get(name.casefold(), ()))]
+
+
 def _content(text: str) -> list[str]:
     parts = _PART.findall(text)
     return [part for part in parts if part.casefold() not in STOP_WORDS] if len(parts) > 1 else parts
@@ -193,6 +211,14 @@ def _weight(ways: Sequence[frozenset[str]], is_place: bool, lexicon: Lexicon) ->
     return sum(map(lexicon.idf, sorted(ways[0]))) / len(ways[0])
 
 
+def _is_known(ways: Sequence[frozenset[str]], lexicon: Lexicon) -> bool:
+    """A long word is known too where another begins like it: not every language has a stemmer."""
+    stems = [stem for way in ways for stem in way]
+    return any(map(lexicon.frequency, stems)) or any(
+        len(stem) >= _ENDING + _BEGINNING and lexicon.begins(stem[:-_ENDING]) for stem in stems
+    )
+
+
 def _kind(text: str, lexicon: Lexicon, *, is_first: bool) -> WordKind:
     """Judge by the corpus first: a question may be typed without capitals."""
     if any(ch.isdigit() for ch in text) and not any(ch.isalpha() for ch in text):
@@ -203,9 +229,14 @@ def _kind(text: str, lexicon: Lexicon, *, is_first: bool) -> WordKind:
     return WordKind.NAME if text[0].isupper() and (share > _RATHER_A_NAME or not is_first) else WordKind.PLAIN
 
 
+def _place_key(typed: str, lexicon: Lexicon) -> str:
+    """Return a word in lower case as the table of places has it: "americans" is there as "american"."""
+    return typed[:-1] if typed.endswith("s") and typed not in lexicon.places else typed
+
+
 def is_place(text: str, lexicon: Lexicon) -> bool:
     """Whether a word names a place; in small letters only where the corpus does not use it as a common word."""
-    typed = text.casefold()
+    typed = _place_key(text.casefold(), lexicon)
     if typed not in lexicon.places:
         return False
     if typed in STOP_WORDS:
@@ -215,11 +246,15 @@ def is_place(text: str, lexicon: Lexicon) -> bool:
     return not any(lexicon.frequency(stem) for stem in lexicon.stems(typed))
 
 
-def places_in(text: str, lexicon: Lexicon) -> frozenset[str]:
-    """Return the places that a text names, in lower case, each with its other names."""
-    found: set[str] = set()
+def named_places(text: str, lexicon: Lexicon) -> Iterator[tuple[str, ...]]:
+    """Yield each place that a text names, in lower case, with its other names."""
     for span in _spans(text, lexicon, _PART):  # both of "Serbia-Kosovo"
         name = text[span.start : span.end]
-        if is_place(name, lexicon):
-            found.update((name.casefold(), *lexicon.places[name.casefold()]))
-    return frozenset(found)
+        if is_place(name, lexicon) and not _NAMED_AFTER_PLACES.match(text, span.end):
+            key = _place_key(name.casefold(), lexicon)
+            yield key, *lexicon.places[key]
+
+
+def places_in(text: str, lexicon: Lexicon) -> frozenset[str]:
+    """Return the places that a text names, in lower case, each with its other names."""
+    return frozenset(name for names in named_places(text, lexicon) for name in names)

@@ -39,6 +39,13 @@ def shipped_aliases() -> list[Alias]:
     ]
 
 
+def shipped_countries() -> list[tuple[str, str]]:
+    """Return ``(capital, adjective or other name, country)`` of all countries, whatever the documents name."""
+    tables = tomllib.loads(_read(_ALIASES_FILE))
+    aliases = _country_aliases(tables["countries"], frozenset(tables["only_as_written"]))
+    return [(alias.word, alias.meant) for alias in aliases if alias.kind is not Kind.BYNAME]
+
+
 def group_aliases(groups: Mapping[str, Sequence[str]], origin: Origin) -> Iterator[Alias]:
     """Yield an alias for every ordered pair of each group of equals, those to the first name first."""
     for first, others in groups.items():
