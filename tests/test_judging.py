@@ -470,6 +470,8 @@ def test_missing_is_said_in_words():
     assert missing_text([judged(["a", "b", "c"])]) == "nothing mentions 'a', 'b' or 'c'"
     assert missing_text([judged([], ["ENCYSEC"], AskedKind.AMOUNT)]) == "nothing near 'ENCYSEC' gives an amount"
     assert missing_text([judged([], ["ENCYSEC"])]) == ""
+    elsewhere = replace(judged(), signals=Signals(0, 0, 1, 0, -1, 0, 0, 0))
+    assert missing_text([elsewhere]) == "the nearest passages are about other places"
     assert missing_text([judged(unknown=-0.7)]) == "few of its words stand anywhere in the documents"
 
 
