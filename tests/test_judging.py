@@ -415,6 +415,7 @@ def test_a_table_may_hold_in_its_header_what_is_asked_for():
 def test_few_known_words_speak_against_a_question():
     assert signals_of("agencies of Albania", "Albania.").unknown == 0.0
     assert signals_of("kako da napravim burek", "Albania.").unknown == pytest.approx(-0.7)
+    assert signals_of("kako da napravim burek", "Albania.", alike=0.9).unknown == pytest.approx(-0.7)
 
 
 def test_names_that_belong_together_are_missed_where_they_stand_apart():
