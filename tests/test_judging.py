@@ -415,6 +415,7 @@ def test_a_table_may_hold_in_its_header_what_is_asked_for():
 def test_few_known_words_speak_against_a_question():
     assert signals_of("agencies of Albania", "Albania.").unknown == 0.0
     assert signals_of("kako da napravim burek", "Albania.").unknown == pytest.approx(-0.7)
+    assert signals_of("kako da napravim burek", "Albania.", alike=0.9).unknown == pytest.approx(-0.7)
 
 
 def test_names_that_belong_together_are_missed_where_they_stand_apart():
@@ -470,6 +471,8 @@ def test_missing_is_said_in_words():
     assert missing_text([judged(["a", "b", "c"])]) == "nothing mentions 'a', 'b' or 'c'"
     assert missing_text([judged([], ["ENCYSEC"], AskedKind.AMOUNT)]) == "nothing near 'ENCYSEC' gives an amount"
     assert missing_text([judged([], ["ENCYSEC"])]) == ""
+    elsewhere = replace(judged(), signals=Signals(0, 0, 1, 0, -1, 0, 0, 0))
+    assert missing_text([elsewhere]) == "the nearest passages are about other places"
     assert missing_text([judged(unknown=-0.7)]) == "few of its words stand anywhere in the documents"
 
 

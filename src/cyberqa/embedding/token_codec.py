@@ -106,7 +106,12 @@ def unit_rows(rows: Matrix) -> Matrix:
 
 def codec_for(info: EncoderInfo, dim: int) -> TokenCodec:
     """Return the codec of a model whose token vectors have ``dim`` dimensions."""
-    return _fitted() if info.weights_sha256 == bundled.WEIGHTS_SHA256 else _random(dim)
+    return _fitted() if fitted_codec(info) else _random(dim)
+
+
+def fitted_codec(info: EncoderInfo) -> tuple[str, ...]:
+    """Return the name of the codec that was fitted to a model; nothing where none was."""
+    return (CODEC,) if info.weights_sha256 == bundled.WEIGHTS_SHA256 else ()
 
 
 @lru_cache(1)

@@ -11,6 +11,7 @@ from typing import Any
 from cyberqa import corpus, languages
 from cyberqa.documents.workers import Limits, WorkerPool
 from cyberqa.embedding import Encoder
+from cyberqa.embedding.token_codec import fitted_codec
 from cyberqa.errors import CorpusError, SearchIndexError
 from cyberqa.index.cache import CACHE_FILE, Cache
 from cyberqa.index.files import discard
@@ -108,7 +109,8 @@ class _Work:
     def open_cache(self) -> Cache:
         """Return the cache of this index, open."""
         info = self._encoder.info
-        return Cache(self._settings.index / CACHE_FILE, (*info.identity, info.runtime), info.dim)
+        made_with = (*info.identity, info.runtime, *fitted_codec(info))
+        return Cache(self._settings.index / CACHE_FILE, made_with, info.dim)
 
     def write(self, cache: Cache, *, reread: bool) -> Manifest:
         """Write the generation; with ``reread``, of cached things only vectors are taken."""

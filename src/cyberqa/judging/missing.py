@@ -30,7 +30,10 @@ def missing_text(judged: Sequence[Judged]) -> str:
         return f"nothing mentions {_listed(words)}{together}"
     if kind := judged[0].lacks_kind:
         return f"nothing near {known[0]!r} gives {kind}" if known else f"nothing gives {kind}"
-    return _FEW_KNOWN if judged[0].signals.unknown < -_MUCH_UNKNOWN else ""
+    signals = judged[0].signals
+    if signals.place or signals.year:
+        return f"the nearest passages are about other {'places' if signals.place else 'years'}"
+    return _FEW_KNOWN if signals.unknown < -_MUCH_UNKNOWN else ""
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -142,8 +142,10 @@ def _share(part: Shares, whole: Shares, which: Sequence[bool] | None = None) -> 
 
 
 def _unknown_share(words: Sequence[Word], covered: Shares, weights: Shares) -> float:
-    """Return 1 where there are no words: a question of nothing but stop words asks for nothing."""
-    return _share((1 - covered) * weights, weights, [not word.is_known for word in words]) if words else 1.0
+    """Return 1 where no word is known, or there is none: what the passage seems to mean is chance then."""
+    if not any(word.is_known and len(word.text) > 1 for word in words):  # a letter tells nothing
+        return 1.0
+    return _share((1 - covered) * weights, weights, [not word.is_known for word in words])
 
 
 def _with_nearby(words: Sequence[Word], covered: Shares, around: str, lexicon: Lexicon) -> Shares:
