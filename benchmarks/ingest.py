@@ -15,6 +15,8 @@ import statistics
 import time
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does; and a second thread spins where it waits
+
 import numpy as np
 
 from cyberqa.chunking import chunk_document

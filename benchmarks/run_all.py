@@ -9,6 +9,7 @@ taken between commands that take turns, and look at the load that is written bes
 import argparse
 import datetime
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -85,7 +86,10 @@ def _spread(figure: dict) -> str:
 
 
 def plot(sizes: list[dict], file: Path) -> None:
-    """Draw cost against size, both on logarithmic axes."""
+    """Draw cost against size, both on logarithmic axes, where matplotlib is installed (it is no dependency)."""
+    if importlib.util.find_spec("matplotlib") is None:
+        print("no plot: matplotlib is not installed", file=sys.stderr)
+        return
     from matplotlib import pyplot
 
     wanted = {"cold_cpu_s": 1000, "warm_cpu_ms_p50": 1, "warm_cpu_ms_p95": 1}

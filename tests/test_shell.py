@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import select
 import subprocess
 import sys
 import time
@@ -100,16 +101,17 @@ def test_at_a_prompt_lines_are_recalled_and_ctrl_c_gives_up_a_line_only(real_ind
     screen = SimpleNamespace(text="")
 
     def wait_for(text: str, since: int = 0) -> int:
-        until = time.monotonic() + 120
-        while text not in screen.text[since:] and time.monotonic() < until:
+        """Return the place behind a text on the screen."""
+        until = time.monotonic() + 300
+        while text not in screen.text[since:] and select.select([master], [], [], until - time.monotonic())[0]:
             try:
                 screen.text += os.read(master, 65536).decode("utf-8", "replace")
-            except OSError:
+            except OSError:  # the shell has ended
                 break
         assert text in screen.text[since:], screen.text
-        return len(screen.text)
+        return screen.text.index(text, since) + len(text)
 
-    seen = wait_for(shell.PROMPT, wait_for("quit"))
+    seen = wait_for(shell.PROMPT, wait_for("or an answer"))
     os.write(master, b"half a quest\x03")
     seen = wait_for("\n" + shell.PROMPT, seen)
     os.write(master, QUESTION.encode() + b"\n")
