@@ -74,14 +74,12 @@ def _expanding(instead: Callable[[str, Lookup], Expansions]) -> Change:
 
 
 OFF: dict[str, tuple[Change, ...]] = {
-    "late interaction": ((retrieval, "late_interaction", lambda _g, _f, rows: np.zeros(len(rows), np.float32)),),
+    "late interaction": ((retrieval, "late_interaction", lambda _g, _f, rows: [np.zeros(len(rows), np.float32)]),),
     "borrowing from the passage before": ((late, "BORROWED_FROM_BEFORE", NEVER),),
-    "borrowing for footnotes": ((late, "BORROWED_FROM_REFERENCE", NEVER),),
     "rarity of tokens": ((late, "IDF_POWER", 0.0),),
     "passage vector": ((retrieval, "_VECTOR_WEIGHT", 0.0),),
     "words in the sum": ((retrieval, "_LEXICAL_WEIGHT", 0.0),),
     "words among candidates": ((retrieval, "_PROPOSED_BY_WORDS", 0.0),),
-    "length": ((retrieval, "_LENGTH_WEIGHT", 0.0),),
     "names and glossary": (_expanding(without_names),),
     "the glossary": (_expanding(without_glossary),),
     "acronyms": (_expanding(without_acronyms),),

@@ -8,12 +8,11 @@ import pytest
 from conftest import QUESTION, FakeEncoder
 from cyberqa.embedding.token_codec import TokenCodec, codec_for
 from cyberqa.ingest import build_index
-from cyberqa.matching import NO_SENTENCE, matched_text, neighbours, trail_text
+from cyberqa.matching import NO_SENTENCE, chunks_before, matched_text, trail_text
 from cyberqa.retrieval import Mode, retrieve
 from cyberqa.retrieval.forms import Query, encode_form
 from cyberqa.retrieval.late import (
     BORROWED_FROM_BEFORE,
-    BORROWED_FROM_REFERENCE,
     IDF_POWER,
     late_interaction,
     token_weights,
@@ -107,7 +106,7 @@ def test_all_that_is_stored_of_a_passage_takes_at_most_6_kb(real_index, session)
 
 def best_matches(generation, form, row: int) -> np.ndarray:
     codes, _ = generation.token_codes(np.array([row]))
-    return form.codec.cosines(form.tokens, codes).max(axis=1)
+    return form.codec.cosines(form.tokens, codes).max(axis=0)
 
 
 @pytest.mark.parametrize("question", [QUESTION, "which law does the footnote on Montenegro's CIRT name", "¿?"])
@@ -124,9 +123,8 @@ def test_late_interaction_is_the_weighted_best_match_with_what_may_be_borrowed(s
     for row, score in zip(rows, found, strict=True):
         best = best_matches(generation, form, row)
         beside = generation.rows[row]
-        for name, price in (("before", BORROWED_FROM_BEFORE), ("refers", BORROWED_FROM_REFERENCE)):
-            if beside[name] >= 0:
-                best = np.maximum(best, best_matches(generation, form, int(beside[name])) - price)
+        if beside["before"] >= 0:
+            best = np.maximum(best, best_matches(generation, form, int(beside["before"])) - BORROWED_FROM_BEFORE)
         assert score == pytest.approx(float(weights @ best), abs=1e-5)
 
 
@@ -139,7 +137,6 @@ def test_the_score_is_the_sum_of_its_signals(session):
         expected = {
             "late interaction": float(late_interaction(generation, [form], row)[0][0]),
             "passage vector": 0.1 * float(generation.chunk_vectors(row)[0] @ form.vector),
-            "length": -0.01 * math.log(int(generation.rows["chars"][hit.row]) / 600),
             "words": 0.02 * float(bm25[hit.row] / bm25.max()),
         }
         assert hit.signals == pytest.approx(expected, abs=1e-5)
@@ -165,13 +162,13 @@ def test_the_best_form_counts(session):
     assert {hit.row: hit.signals["late interaction"] for hit in hits} == pytest.approx(expected, abs=1e-6)
 
 
-def test_what_stands_beside_a_chunk():
+def test_the_chunk_before_is_of_running_text_and_of_the_same_section():
     text = "Report\n\n1 A\n\nFirst¹ thing.\n\n¹ The note.\n\nSecond thing.\n\n2 B\n\nThird thing.\n"
     document = read(text)
     chunks = chunks_of(document, FakeEncoder())
     texts = [document.text[c.span.start : c.span.end] for c in chunks]
     assert texts == ["First¹ thing.", "¹ The note.", "Second thing.", "Third thing."]
-    assert neighbours(document, chunks) == ([-1, -1, 0, -1], [-1, 0, -1, -1])
+    assert chunks_before(chunks) == [-1, -1, 0, -1]
 
 
 def test_a_chunk_without_any_word_is_found_by_nothing_and_breaks_nothing(settings):

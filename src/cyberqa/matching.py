@@ -4,7 +4,6 @@ In front of a chunk stand the document's title and the trail of headings, and a 
 behind it the rest of a sentence that a page's end cut off.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -101,33 +100,12 @@ def _numbered(place: int | None) -> int:
 _RUNNING_TEXT = (BlockKind.PARAGRAPH, BlockKind.LIST)
 
 
-def neighbours(document: Document, chunks: Sequence[Chunk]) -> tuple[list[int], list[int]]:
-    """Return what stands beside each chunk, by place in ``chunks``, -1 where nothing does.
-
-    First the chunk of running text before it in its section; then, of a footnote, the chunk that refers to it.
-    """
+def chunks_before(chunks: Sequence[Chunk]) -> list[int]:
+    """Return for each chunk the place of the chunk of running text before it in its section, -1 where there is none."""
     before = [-1] * len(chunks)
     latest: dict[tuple[str, ...], int] = {}
     for place, chunk in enumerate(chunks):
         if chunk.kind in _RUNNING_TEXT:
             before[place] = latest.get(chunk.section, -1)
             latest[chunk.section] = place
-    return before, _referring(document, chunks)
-
-
-def _referring(document: Document, chunks: Sequence[Chunk]) -> list[int]:
-    refers = [-1] * len(chunks)
-    own = sorted((chunk.span.start, chunk.span.end, place) for place, chunk in enumerate(chunks))
-    rests = [(c.continuation.start, c.continuation.end, n) for n, c in enumerate(chunks) if c.continuation]
-    spans = sorted([*own, *rests])
-    starts = [span[0] for span in spans]
-
-    def place_of(position: int) -> int:
-        start, end, place = spans[bisect_right(starts, position) - 1]
-        return place if start <= position < end else -1
-
-    for footnote in document.footnotes:
-        note = place_of(footnote.span.start)
-        if footnote.reference is not None and note >= 0:
-            refers[note] = place_of(footnote.reference)
-    return refers
+    return before

@@ -20,20 +20,17 @@ class Parcel:
     """Rows for the tables, and counts for what is computed of all documents together. All of it is plain JSON.
 
     ``document`` are the columns of ``documents`` but for ``row`` and ``id``; ``pages``, ``footnotes`` and ``chunks``
-    rows without the document's. Row for row with the chunks: ``chars``, the length of chunk and continuation;
-    ``before`` and ``refers``, see matching.neighbours; ``skipped``, how many tokens in front of each of its texts are
-    not stored; ``pieces`` and ``sentences``, see tokens.ChunkTokens, the latter in hexadecimal; ``terms``, how often
-    each stands in its own text. Of the whole document: ``words`` (typos), ``inside`` and ``forms`` (capitals), and what
-    names.collecting.FoundNames has.
+    rows without the document's. Row for row with the chunks: ``before``, see matching.chunks_before; ``skipped``, how
+    many tokens in front of each of its texts are not stored; ``pieces`` and ``sentences``, see tokens.ChunkTokens, the
+    latter in hexadecimal; ``terms``, how often each stands in its own text. Of the whole document: ``words`` (typos),
+    ``inside`` and ``forms`` (capitals), and what names.collecting.FoundNames has.
     """
 
     document: JSON
     pages: Sequence[Row]
     footnotes: Sequence[Row]
     chunks: Sequence[Row]
-    chars: Sequence[int]
     before: Sequence[int]
-    refers: Sequence[int]
     skipped: Sequence[Sequence[int]]
     pieces: Sequence[Sequence[int]]
     sentences: Sequence[str]

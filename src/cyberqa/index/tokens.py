@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from cyberqa.embedding.token_codec import Codes
 
-ROW = np.dtype([("first_token", "<u8"), ("tokens", "<u2"), ("chars", "<u2"), ("before", "<i4"), ("refers", "<i4")])
-"""A chunk: its tokens, its characters with its continuation, the row of the chunk of running text before it in its
-section, and for a footnote the row of the chunk that refers to it; -1 where there is none."""
+ROW = np.dtype([("first_token", "<u8"), ("tokens", "<u2"), ("before", "<i4")])
+"""A chunk: its tokens, and the row of the chunk of running text before it in its section, -1 where there is none."""
 Rows = NDArray[np.void]
 
 
@@ -38,17 +37,14 @@ class TokenTable:
         self._codes: list[Codes] = []
         self._sentences: list[NDArray[np.uint8]] = []
         self._pieces = array("I")
-        self._rows: list[tuple[int, int, int, int, int]] = []
+        self._rows: list[tuple[int, int, int]] = []
         self._tokens = 0
 
-    def add(
-        self, tokens: Sequence[ChunkTokens], chars: Sequence[int], before: Sequence[int], refers: Sequence[int]
-    ) -> None:
-        """Take the chunks of one document; ``before`` and ``refers`` count from its first chunk, -1 for none."""
+    def add(self, tokens: Sequence[ChunkTokens], before: Sequence[int]) -> None:
+        """Take the chunks of one document; ``before`` counts from its first chunk, -1 for none."""
         base = len(self._rows)
-        for chunk, length, previous, referring in zip(tokens, chars, before, refers, strict=True):
-            beside = (_shifted(previous, base), _shifted(referring, base))
-            self._rows.append((self._tokens, len(chunk.sentences), length, *beside))
+        for chunk, previous in zip(tokens, before, strict=True):
+            self._rows.append((self._tokens, len(chunk.sentences), base + previous if previous >= 0 else -1))
             self._tokens += len(chunk.sentences)
             self._codes.append(chunk.codes)
             self._sentences.append(chunk.sentences)
@@ -61,7 +57,3 @@ class TokenTable:
         pieces = np.bincount(np.asarray(self._pieces, np.int64))
         counts = pieces.astype(np.min_scalar_type(int(pieces.max(initial=0))))
         return np.array(self._rows, ROW), codes, sentences, counts
-
-
-def _shifted(place: int, base: int) -> int:
-    return base + place if place >= 0 else -1

@@ -34,6 +34,7 @@ _LETTERS = str.maketrans(
 
 _WORD = re.compile(r"[^\W_]+")
 _FOOTNOTE_MARK = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_SHORTEST_PLURAL = 2  # letters; "Is" is none, "PPPs" and "IDs" are
 _WORDS_KEPT = 1 << 16  # a text of a million words has some 40,000 different ones
 
 Analyser = tuple[str | None, bool]
@@ -76,6 +77,8 @@ def index_terms(text: str, language: str | None = None) -> list[str]:
 
     >>> index_terms("Strategies of KOS-CERT, per force³ Çelësi", "en")
     ['strategi', 'of', 'kos', 'cert', 'per', 'forc', 'celesi']
+    >>> index_terms("PPPs", "en")
+    ['ppp']
     """
     way = analyser(language)
     return [term for word in spelled_words(text) for term in terms_of(word, way)]
@@ -85,6 +88,8 @@ def index_terms(text: str, language: str | None = None) -> list[str]:
 def terms_of(word: str, way: Analyser) -> tuple[str, ...]:
     """Return the terms of one word as it is written; more than one where it comes apart, such as "½"."""
     algorithm, cyrillic_stays = way
+    if algorithm == "english" and word.endswith("s") and word[:-1].isupper() and len(word) > _SHORTEST_PLURAL:
+        word = word[:-1]  # the stemmer takes no -s from what has no vowel
     parts = fold(word, cyrillic_stays)
     if algorithm is None:
         return parts

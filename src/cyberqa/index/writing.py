@@ -100,7 +100,7 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int, n
                 _insert_document(database, row, indexed)
                 _insert_chunks(database, row, parcel.chunks, vectors.ntotal)
                 vectors.add(np.stack([_common_vector(entries) for entries in indexed.entries]))
-                tokens.add(_tokens(indexed), parcel.chars, parcel.before, parcel.refers)
+                tokens.add(_tokens(indexed), parcel.before)
                 for terms in parcel.terms:
                     postings_builder.add(terms)
                 words.add(parcel.words, parcel.document["language"])

@@ -21,8 +21,8 @@ from cyberqa.names.given import Groups, read_aliases
 from cyberqa.settings import Settings
 from cyberqa.types import JSON, Metadata
 
-CHUNKER = "chunks/3"
-"""Raised with any change of the rules in sentences.py, matching.py, tables/ and chunking.py."""
+CHUNKER = "chunks/4"
+"""Raised with any change of the rules in sentences.py, matching.py, tables/, chunking.py and index/words.py."""
 
 _TOOLS = (
     "charset-normalizer", "htmldate", "justext", "lxml", "lxml_html_clean", "markdown-it-py", "nupunkt", "py3langid",

@@ -32,7 +32,6 @@ def prepare(document: Document, encoder: Encoder, size_chars: int, groups: Group
     own = [matching.matched_text(document, *each) for each in zip(chunks, fronts, strict=True)]
     views = tables.views_of_tables(document, chunks, fronts, groups, count, window)
     matched = [(text, *more) for text, more in zip(own, views, strict=True)]
-    before, refers = matching.neighbours(document, chunks)
     inside, forms = count_forms(document.text)
     found = find_names(document.text)
     tokens = [_tokens(texts, encoder) for texts in matched]
@@ -43,9 +42,7 @@ def prepare(document: Document, encoder: Encoder, size_chars: int, groups: Group
             (f.reference, f.label, f.span.start, f.span.end) for f in document.footnotes if f.reference is not None
         ],
         chunks=[_chunk_row(chunk) for chunk in chunks],
-        chars=[len(chunk.span) + len(chunk.continuation or ()) for chunk in chunks],
-        before=before,
-        refers=refers,
+        before=matching.chunks_before(chunks),
         skipped=[each.skipped for each in tokens],
         pieces=[each.pieces for each in tokens],
         sentences=[each.sentences for each in tokens],

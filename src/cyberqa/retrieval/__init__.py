@@ -13,7 +13,7 @@ from cyberqa.retrieval.forms import Form, Query
 from cyberqa.retrieval.late import late_interaction
 from cyberqa.types import Hit
 
-RANKING = "late/3"
+RANKING = "late/4"
 """Raised with any change of the rules here, in late.py, in names/ or of the token codec: a calibration is for one."""
 
 _CANDIDATES = 100
@@ -24,8 +24,6 @@ _PROPOSED_BY_WORDS = 0.4
 # Beside late interaction, whose weight is 1. docs/retrieval.md has what each is worth.
 _VECTOR_WEIGHT = 0.1
 _LEXICAL_WEIGHT = 0.02
-_LENGTH_WEIGHT = 0.01
-_USUAL_CHARS = 600
 
 
 class Mode(StrEnum):
@@ -57,11 +55,11 @@ def retrieve(
 ) -> list[Hit]:
     """Return the ``k`` best chunks for a question, best first; ties by document and position.
 
-    A hit's score is the sum of its signals. HYBRID: late interaction, 0.1 x the cosine of the vectors, 0.02 x BM25
-    divided by the best BM25 of any chunk, and a small price for length; the first two are the best of the forms. DENSE
-    goes without BM25; LEXICAL is BM25 divided by its best, and nothing else. A chunk that holds what the question
-    quotes gains 1, by share of the phrases, which no other chunk can make up for (not in DENSE). With ``allowed``,
-    ``(chunks,)`` bool, all this is among these chunks only.
+    A hit's score is the sum of its signals. HYBRID: late interaction, 0.1 x the cosine of the vectors, and 0.02 x BM25
+    divided by the best BM25 of any chunk; the first two are the best of the forms. DENSE goes without BM25; LEXICAL is
+    BM25 divided by its best, and nothing else. A chunk that holds what the question quotes gains 1, by share of the
+    phrases, which no other chunk can make up for (not in DENSE). With ``allowed``, ``(chunks,)`` bool, all this is
+    among these chunks only.
     """
     forms = query.forms
     bm25 = _lexical(generation, query, allowed)
@@ -71,8 +69,6 @@ def retrieve(
     if mode is not Mode.LEXICAL:
         signals["late interaction"] = _best_of(late_interaction(generation, forms, rows))
         signals["passage vector"] = _VECTOR_WEIGHT * _cosines(generation, forms, rows)
-        chars = np.maximum(generation.rows["chars"][rows], 1).astype(np.float32)
-        signals["length"] = -_LENGTH_WEIGHT * np.log(chars / _USUAL_CHARS)
     if mode is not Mode.DENSE:
         signals["words"] = (_LEXICAL_WEIGHT if mode is Mode.HYBRID else 1.0) * bm25[rows]
     if quoted.any():

@@ -13,9 +13,8 @@ IDF_POWER = 0.75
 """Of a token's weight. 0.5 to 1 are within .014 of each other in Success@1 on dev; 0 costs .04."""
 
 BORROWED_FROM_BEFORE = 0.10
-BORROWED_FROM_REFERENCE = 0.15
-"""What a token costs that stands not in the chunk but in the one before it, or in the one that refers to a footnote:
-passages go on about what the one before them named. Without them Success@1 falls by .020 and .014 on dev."""
+"""What a token costs that stands not in the chunk but in the one before it, of the same section: passages go on about
+what the one before them named."""
 
 _NOT_FOUND = -1.0
 
@@ -33,15 +32,14 @@ def late_interaction(
     generation: Generation, forms: Sequence[Form], rows: NDArray[np.int64]
 ) -> list[NDArray[np.float32]]:
     """Return for each form the score of each of ``rows`` (ascending), ``(len(rows),)``, from -1 to 1."""
-    beside = generation.rows[rows]
-    needed = distinct(np.concatenate([rows, beside["before"], beside["refers"]]))
+    before = generation.rows["before"][rows]
+    needed = distinct(np.concatenate([rows, before]))
     needed = needed[needed >= 0]
     best = _best_cosines(generation, forms, needed)
     total = best[np.searchsorted(needed, rows)]
-    for name, price in (("before", BORROWED_FROM_BEFORE), ("refers", BORROWED_FROM_REFERENCE)):
-        has = np.flatnonzero(beside[name] >= 0)
-        borrowed = best[np.searchsorted(needed, beside[name][has])] - np.float32(price)
-        total[has] = np.maximum(total[has], borrowed)
+    has = np.flatnonzero(before >= 0)
+    borrowed = best[np.searchsorted(needed, before[has])] - np.float32(BORROWED_FROM_BEFORE)
+    total[has] = np.maximum(total[has], borrowed)
     ends = np.cumsum([len(form.ids) for form in forms])[:-1]
     parts = zip(forms, np.split(total, ends, axis=1), strict=True)
     return [token_weights(generation, form) @ np.ascontiguousarray(part).T for form, part in parts]
