@@ -61,6 +61,13 @@ def test_a_line_that_cannot_be_done_costs_that_line_and_the_exit_code_tells(ask_
     assert "there is no passage 9999" in err
 
 
+def test_commands_may_be_written_in_capitals(ask_all):
+    code, out, err = ask_all("Help", QUESTION, "More", "SHOW 1", "Quit", OTHER)
+    assert (code, err) == (0, "")
+    assert shell.HELP in out
+    assert out.endswith("? Quit\n\n")
+
+
 def test_quit_ends_it_and_so_does_the_end_of_the_lines(ask_all):
     assert ask_all("quit", QUESTION) == (0, "? quit\n\n", "")
     assert ask_all() == (0, "", "")
