@@ -1,11 +1,14 @@
 """The shell: several questions to one open index, piped in or typed at a prompt."""
 
+import fcntl
 import io
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
+import termios
 import time
 from types import SimpleNamespace
 
@@ -91,6 +94,11 @@ def test_tab_completes_commands_at_the_start_and_words_of_the_documents_anywhere
     assert completed("%_", begins=4) == []
 
 
+def _at_a_terminal() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 def test_at_a_prompt_lines_are_recalled_and_ctrl_c_gives_up_a_line_only(real_index, tmp_path):
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "cyberqa", "shell", "--corpus", str(CORPUS), "--index", str(real_index)]
@@ -102,7 +110,7 @@ def test_at_a_prompt_lines_are_recalled_and_ctrl_c_gives_up_a_line_only(real_ind
         stderr=slave,
         env=environment,
         start_new_session=True,
-        preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
+        preexec_fn=_at_a_terminal,
     )
     os.close(slave)
     screen = SimpleNamespace(text="")
