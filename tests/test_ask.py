@@ -106,7 +106,7 @@ def test_a_country_that_no_report_is_about_is_not_in_the_corpus_and_is_what_is_m
     assert answer.verdict is Verdict.NOT_IN_CORPUS
     assert 0 <= answer.confidence < answer.threshold == shipped.threshold
     assert answer.missing == ("Iceland",)
-    assert answer.reason.startswith("nothing mentions 'Iceland'")
+    assert answer.reason.startswith("nothing found mentions 'Iceland'")
     assert len(answer.passages) == 5, "a verdict hides nothing"
 
 

@@ -100,7 +100,7 @@ def test_what_the_documents_do_not_answer_is_said_above_what_comes_nearest_and_e
     assert run_cli("ask", unanswered, *real) == 3
     out, err = capsys.readouterr()
     assert out.startswith("The documents do not seem to answer this (confidence 0.")
-    assert "nothing mentions 'Iceland'" in out.splitlines()[0]
+    assert "nothing found mentions 'Iceland'" in out.splitlines()[0]
     assert out.splitlines()[0].endswith("What comes nearest:")
     assert out.splitlines()[2].startswith("1. ")
     assert err == ""

@@ -467,8 +467,9 @@ def test_missing_is_what_the_first_three_passages_all_lack_else_what_the_first_l
 
 
 def test_missing_is_said_in_words():
-    assert missing_text([judged(["Malta"], ["ALCIRT"])]) == "nothing mentions 'Malta' together with 'ALCIRT'"
-    assert missing_text([judged(["a", "b", "c"])]) == "nothing mentions 'a', 'b' or 'c'"
+    assert missing_text([judged(["Malta"], ["ALCIRT"])]) == "nothing found mentions 'Malta' together with 'ALCIRT'"
+    assert missing_text([judged(["a", "b", "c"])]) == "nothing found mentions 'a', 'b' or 'c'"
+    assert missing_text([judged(["x" * 1000])]) == f"nothing found mentions '{'x' * 40}…'"
     assert missing_text([judged([], ["ENCYSEC"], AskedKind.AMOUNT)]) == "nothing near 'ENCYSEC' gives an amount"
     assert missing_text([judged([], ["ENCYSEC"])]) == ""
     elsewhere = replace(judged(), signals=Signals(0, 0, 1, 0, -1, 0, 0, 0))
@@ -479,7 +480,7 @@ def test_missing_is_said_in_words():
 def test_what_is_missing_is_found_by_judging():
     question = "Malta's support for ALCIRT"
     found = judge(read(question), evidence("ALCIRT has support.", question=question), LEXICON)
-    assert missing_text([found]) == "nothing mentions 'Malta' together with 'ALCIRT'"
+    assert missing_text([found]) == "nothing found mentions 'Malta' together with 'ALCIRT'"
 
 
 # --- confidence ----------------------------------------------------------------------------------------------

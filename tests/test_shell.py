@@ -1,11 +1,14 @@
 """The shell: several questions to one open index, piped in or typed at a prompt."""
 
+import fcntl
 import io
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
+import termios
 import time
 from types import SimpleNamespace
 
@@ -61,6 +64,13 @@ def test_a_line_that_cannot_be_done_costs_that_line_and_the_exit_code_tells(ask_
     assert "there is no passage 9999" in err
 
 
+def test_commands_may_be_written_in_capitals(ask_all):
+    code, out, err = ask_all("Help", QUESTION, "More", "SHOW 1", "Quit", OTHER)
+    assert (code, err) == (0, "")
+    assert shell.HELP in out
+    assert out.endswith("? Quit\n\n")
+
+
 def test_quit_ends_it_and_so_does_the_end_of_the_lines(ask_all):
     assert ask_all("quit", QUESTION) == (0, "? quit\n\n", "")
     assert ask_all() == (0, "", "")
@@ -84,6 +94,11 @@ def test_tab_completes_commands_at_the_start_and_words_of_the_documents_anywhere
     assert completed("%_", begins=4) == []
 
 
+def _at_a_terminal() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 def test_at_a_prompt_lines_are_recalled_and_ctrl_c_gives_up_a_line_only(real_index, tmp_path):
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "cyberqa", "shell", "--corpus", str(CORPUS), "--index", str(real_index)]
@@ -95,7 +110,7 @@ def test_at_a_prompt_lines_are_recalled_and_ctrl_c_gives_up_a_line_only(real_ind
         stderr=slave,
         env=environment,
         start_new_session=True,
-        preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
+        preexec_fn=_at_a_terminal,
     )
     os.close(slave)
     screen = SimpleNamespace(text="")

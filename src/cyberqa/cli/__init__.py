@@ -63,7 +63,7 @@ app.command(epilog="Example: cyberqa ask who supported ALCIRT --top-k 3")(asking
 app.command(
     epilog='Example: cyberqa batch questions.jsonl --output answers.jsonl   (one {"id": "1", "question": "…"} a line)'
 )(asking.batch)
-app.command(epilog="Example: cyberqa shell --where year>=2015")(shell.shell)
+app.command(epilog="Example: cyberqa shell --where 'year>=2015'")(shell.shell)
 app.command(name="index", epilog="Example: cyberqa index --corpus reports")(indexing.index_command)
 app.command(epilog="Example: cyberqa add report.pdf")(indexing.add)
 app.command(epilog="Example: cyberqa remove report.pdf")(indexing.remove)

@@ -86,11 +86,12 @@ class _Dialogue:
         Raises:
             CyberqaError: it cannot be done.
         """
-        if line == "help":
+        command = line.casefold()
+        if command == "help":
             write(HELP)
-        elif line == "more":
+        elif command == "more":
             self._more()
-        elif found := _SHOW.fullmatch(line):
+        elif found := _SHOW.fullmatch(command):
             self._show(int(found[1]))
         else:
             answer = self._ask(line, self._top_k)
@@ -137,7 +138,7 @@ def _answer_all(lines: Iterator[str], dialogue: _Dialogue, *, is_typed: bool) ->
 
     failed = 0
     for line in map(str.strip, lines):
-        if line in ("quit", "exit"):
+        if line.casefold() in ("quit", "exit"):
             break
         if not line:
             continue

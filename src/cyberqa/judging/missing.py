@@ -6,6 +6,7 @@ from cyberqa.judging.signals import Judged
 
 _FEW_KNOWN = "few of its words stand anywhere in the documents"
 _MUCH_UNKNOWN = 0.2  # half of the words
+_LONGEST_SHOWN = 40  # characters of a word: a key or an address must not fill the screen
 _LOOKED_AT = 3  # passages, of which all must lack a word before it is said to stand nowhere
 
 
@@ -20,14 +21,15 @@ def missing_words(judged: Sequence[Judged]) -> tuple[str, ...]:
 def missing_text(judged: Sequence[Judged]) -> str:
     """Return one sentence on what was not found; empty where there is nothing in particular to say.
 
-    "nothing mentions 'Malta' together with 'ALCIRT'", or "nothing near 'ENCYSEC' gives an amount".
+    "nothing found mentions 'Malta' together with 'ALCIRT'", or "nothing near 'ENCYSEC' gives an amount": said of the
+    first passages only, for whether others mention them was not looked at.
     """
     if not judged:
         return ""
     words, known = missing_words(judged), judged[0].has[:1]
     if words:
         together = f" together with {known[0]!r}" if known else ""
-        return f"nothing mentions {_listed(words)}{together}"
+        return f"nothing found mentions {_listed(words)}{together}"
     if kind := judged[0].lacks_kind:
         return f"nothing near {known[0]!r} gives {kind}" if known else f"nothing gives {kind}"
     signals = judged[0].signals
@@ -37,5 +39,5 @@ def missing_text(judged: Sequence[Judged]) -> str:
 
 
 def _listed(words: Sequence[str]) -> str:
-    *others, last = (repr(word) for word in words)
+    *others, last = (repr(word if len(word) <= _LONGEST_SHOWN else word[:_LONGEST_SHOWN] + "…") for word in words)
     return f"{', '.join(others)} or {last}" if others else last
