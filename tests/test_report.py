@@ -10,6 +10,7 @@ from conftest import FakeEncoder, make_pdf, run_cli
 from cyberqa import documents, ingest
 from cyberqa.describing import build_notes, page_ranges
 from cyberqa.index.generation import Generation
+from cyberqa.ingest import building
 from cyberqa.types import Repair
 from test_ask import schema
 
@@ -32,13 +33,13 @@ def mended(settings, monkeypatch):
         '["port.pdf"]\ntitle = "Port report"\npublisher = "Port Authority"\nyear = 2019\n'
         'source = "Press release"\ntags = ["port", "Vlora"]\n'
     )
-    read = documents.read_document
+    make = documents.make_document
 
-    def read_with_repairs(id_, data, metadata=None, **how):
-        found = read(id_, data, metadata, **how)
+    def make_with_repairs(id_, *what):
+        found = make(id_, *what)
         return replace(found, repairs=REPAIRS, warnings=(SCANNED,)) if id_ == "port.pdf" else found
 
-    monkeypatch.setattr(ingest, "read_document", read_with_repairs)
+    monkeypatch.setattr(building, "make_document", make_with_repairs)
     return settings
 
 
