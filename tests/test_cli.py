@@ -578,5 +578,5 @@ def test_ctrl_c_ends_with_130_and_leaves_the_index_as_it_was(settings, tmp_path)
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=30)
     assert child.returncode == 130
-    assert err.strip().endswith("interrupted; the index is as it was")
+    assert err.strip().endswith("interrupted; the index is whole")
     assert (settings.index / "current").read_text() == before

@@ -420,3 +420,8 @@ def test_what_a_file_says_of_itself_is_cut_where_it_is_endless_and_so_are_warnin
     assert document.warnings == (*(f"page {n} is damaged" for n in range(20)), "and 980 more warnings")
     users = read_document("a.pdf", b"", Metadata(title="t" * 300), read=lambda *_: reading)
     assert users.title == "t" * 300  # what the user gives is the user's
+
+
+def test_a_title_is_on_one_line_whatever_sources_toml_says(settings):
+    (settings.corpus / "sources.toml").write_text('["alpha.txt"]\ntitle = """Alpha\n2. Forged"""\n', "utf-8")
+    assert corpus.read_sources(settings.corpus)["alpha.txt"].title == "Alpha 2. Forged"

@@ -243,14 +243,14 @@ def test_the_summary_on_a_terminal_and_in_json(tmp_path, capsys):
     (folder / "a.txt").write_text("Report\n\nThe law was adopted in Podgorica.\n", "utf-8")
     assert run_cli("index", "--dry-run", *options) == 0
     out = capsys.readouterr().out
-    assert out.startswith("  added    a.txt\n1 documents (1 added; generation ")
+    assert out.startswith("  added    a.txt\n1 document (1 added; generation ")
     assert out.endswith("; nothing was written\n")
     assert not (tmp_path / "index").exists()
     assert run_cli("index", "--dry-run", "--json", *options) == 0
     schema = json.loads((ROOT / "docs" / "schema" / "plan.json").read_bytes())
     jsonschema.validate(json.loads(capsys.readouterr().out), schema)
     assert run_cli("index", *options) == 0
-    assert capsys.readouterr().out.startswith("1 documents, 1 chunks (1 added; 1 texts embedded; ")
+    assert capsys.readouterr().out.startswith("1 document, 1 chunk (1 added; 1 text embedded; ")
     (folder / "a.txt").rename(folder / "b.txt")
     (folder / "c.txt").write_text("Other\n\nNobody voted against it.\n", "utf-8")
     assert run_cli("index", "--json", *options) == 0

@@ -5,6 +5,7 @@ import io
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import pytest
 
 from conftest import CORPUS, QUESTION, run_cli
 from cyberqa.cli import shell
+from cyberqa.ingest import build_index
+from cyberqa.session import Session
 
 OTHER = "what is the Tallinn Manual"
 
@@ -69,6 +72,20 @@ def test_commands_may_be_written_in_capitals(ask_all):
     assert (code, err) == (0, "")
     assert shell.HELP in out
     assert out.endswith("? Quit\n\n")
+
+
+def test_an_index_made_anew_is_asked_from_the_next_question_on(settings, capsys):
+    build_index(settings)
+    dialogue = shell._Dialogue(settings, Session.open(settings), 1)
+    (settings.corpus / "gamma.txt").write_text("The gamma server opened in Skopje.\n", "utf-8")
+    dialogue.answer("where did the gamma server open")
+    assert "Skopje" not in capsys.readouterr().out
+    build_index(settings)
+    dialogue.answer("where did the gamma server open")
+    assert "Skopje" in capsys.readouterr().out
+    shutil.rmtree(settings.index)
+    dialogue.answer("where did the gamma server open")
+    assert "Skopje" in capsys.readouterr().out
 
 
 def test_quit_ends_it_and_so_does_the_end_of_the_lines(ask_all):

@@ -215,7 +215,9 @@ def _metadata(id_: str, table: Any, file: Path) -> Metadata:
             is_right = 0 <= value <= _MAX_YEAR
         if not is_right or (key == "tags" and not all(isinstance(tag, str) for tag in value)):
             raise CorpusError(f"{file}: {key} of {id_!r}: expected {words}, found {value!r}", hint=hint)
-    values: dict[str, Any] = {**table, "tags": tuple(table.get("tags", ()))}
+    # On one line: a line break in a title could make up lines of a citation.
+    texts = {key: " ".join(value.split()) if isinstance(value, str) else value for key, value in table.items()}
+    values: dict[str, Any] = {**texts, "tags": tuple(table.get("tags", ()))}
     return Metadata(**values)
 
 

@@ -19,8 +19,9 @@ def build_text(report: "BuildReport") -> str:
     """Return the one summary line of a build."""
     state = _changes(report) or ("rebuilt" if report.is_new else "nothing changed")
     freed = f"; {report.pruned_bytes / 1e6:.1f} MB of cache freed" if report.pruned_bytes else ""
-    done = f"{state}; {report.embedded} texts embedded{freed}; {report.seconds:.1f} s; generation {report.generation}"
-    return f"{report.documents} documents, {report.chunks} chunks ({done})"
+    embedded = f"{_number(report.embedded, 'text')} embedded"
+    done = f"{state}; {embedded}{freed}; {report.seconds:.1f} s; generation {report.generation}"
+    return f"{_number(report.documents, 'document')}, {_number(report.chunks, 'chunk')} ({done})"
 
 
 def plan_text(plan: "PlanReport") -> str:
@@ -31,7 +32,7 @@ def plan_text(plan: "PlanReport") -> str:
     anew = "all made anew from what is cached, for the rules have changed" if plan.is_new else "nothing to do"
     state = _changes(plan) or anew
     return "\n".join(
-        [*lines, f"{plan.documents} documents ({state}; generation {plan.generation}); nothing was written"]
+        [*lines, f"{_number(plan.documents, 'document')} ({state}; generation {plan.generation}); nothing was written"]
     )
 
 
@@ -91,7 +92,7 @@ def _document_line(document: JSON) -> str:
     warnings = len(document["warnings"])
     about = (
         _number(document["pages"], "page") if document["pages"] else "",
-        f"{document['characters']:,} characters",
+        _number(document["characters"], "character"),
         document["language"],
         document["encoding"] if document["encoding"] != "utf-8" else "",
         _number(warnings, "warning") if warnings else "",

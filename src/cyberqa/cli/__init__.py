@@ -114,7 +114,7 @@ def run(arguments: list[str]) -> int:
             raise
         return _fail(_from_fault(error), arguments)
     if code == EXIT_INTERRUPTED:
-        typer.echo("cyberqa: interrupted; the index is as it was", err=True)
+        typer.echo("cyberqa: interrupted; the index is whole", err=True)
     return code or 0
 
 

@@ -6,9 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +26,7 @@ from cyberqa.errors import CyberqaError, UsageError
 
 if TYPE_CHECKING:
     from cyberqa.session import Session
+    from cyberqa.settings import Settings
     from cyberqa.types import Answer
 
 PROMPT = "? "
@@ -60,23 +60,26 @@ def shell(
     Each line is a question, or one of: show N, more, help, quit. Tab completes words of the documents.
     """
     chosen = checked(mode, document, where)
-    session = open_session(settings_of(context, corpus, index))
+    settings = settings_of(context, corpus, index)
+    session = open_session(settings)
     session.matching_documents(document or (), where or ())  # where none matches: told once, not at every line
-    ask = partial(session.ask, mode=chosen, documents=document or (), where=where or ())
+    dialogue = _Dialogue(settings, session, top_k, mode=chosen, documents=document or (), where=where or ())
     if sys.stdin is not None and sys.stdin.isatty():
         write(HELP)
-        with _readline(session):
-            _answer_all(_typed(), _Dialogue(ask, top_k), is_typed=True)
-    elif _answer_all(_piped(), _Dialogue(ask, top_k), is_typed=False):
+        with _readline(dialogue):
+            _answer_all(_typed(), dialogue, is_typed=True)
+    elif _answer_all(_piped(), dialogue, is_typed=False):
         raise typer.Exit(EXIT_FAILED)
 
 
 class _Dialogue:
-    """The last question, and how many passages of it were shown."""
+    """The open index, the last question put to it, and how many passages of that were shown."""
 
-    def __init__(self, ask: "Callable[..., Answer]", top_k: int) -> None:
-        self._ask = ask
+    def __init__(self, settings: "Settings", session: "Session", top_k: int, **asking: Any) -> None:
+        self.session = session
+        self._settings = settings
         self._top_k = top_k
+        self._asking = asking
         self._question = ""
         self._shown = 0
 
@@ -94,9 +97,23 @@ class _Dialogue:
         elif found := _SHOW.fullmatch(command):
             self._show(int(found[1]))
         else:
+            self._renew()
             answer = self._ask(line, self._top_k)
             self._question, self._shown = line, len(answer.passages)
             _print(answer)
+
+    def _renew(self) -> None:
+        """Open the index anew where it has been made anew since; what cannot be opened leaves all as it is."""
+        from cyberqa.index.manifest import current_generation
+        from cyberqa.session import Session
+
+        with suppress(CyberqaError):
+            if current_generation(self._settings.index) != self.session.generation.manifest.generation:
+                former, self.session = self.session, Session.open(self._settings)
+                former.close()
+
+    def _ask(self, question: str, k: int, context: int = 0) -> "Answer":
+        return self.session.ask(question, k, context=context, **self._asking)
 
     def _more(self) -> None:
         answer = self._again(self._shown + self._top_k)
@@ -175,7 +192,7 @@ def _piped() -> Iterator[str]:
 
 
 @contextmanager
-def _readline(session: "Session") -> Iterator[None]:
+def _readline(dialogue: _Dialogue) -> Iterator[None]:
     """Let lines be edited, completed and recalled, where Python was built with readline."""
     try:
         import readline
@@ -186,7 +203,9 @@ def _readline(session: "Session") -> Iterator[None]:
     is_libedit = "libedit" in (readline.__doc__ or "")
     readline.parse_and_bind("bind ^I rl_complete" if is_libedit else "tab: complete")
     readline.set_completer_delims(_ENDS_OF_WORDS)
-    readline.set_completer(partial(_complete, session, readline.get_begidx))
+    readline.set_completer(
+        lambda typed, number: _complete(dialogue.session, readline.get_begidx, typed, number)  # the one open by then
+    )
     readline.set_history_length(_HISTORY_LINES)
     with suppress(OSError):
         readline.read_history_file(history)
