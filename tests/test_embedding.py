@@ -85,10 +85,10 @@ def test_an_incomplete_graph_is_noticed(tmp_path: Path):
     folder = bundled.graph_folder(onnxruntime.__version__)
     for file in folder.iterdir():
         (tmp_path / file.name).symlink_to(file)
-    assert graph._is_complete(tmp_path)
+    assert bundled.is_complete(tmp_path)
     (tmp_path / bundled.WEIGHTS_FILE).unlink()
     (tmp_path / bundled.WEIGHTS_FILE).write_bytes(b"half")
-    assert not graph._is_complete(tmp_path)
+    assert not bundled.is_complete(tmp_path)
 
 
 def test_other_weights_than_the_pinned_ones_are_refused(tmp_path: Path, monkeypatch):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from cyberqa.judging.signals import Evidence
 from cyberqa.judging.words import Lexicon, Places, places_of
 from cyberqa.matching import NO_SENTENCE
 from cyberqa.names.aliases import Kind
-from cyberqa.names.shipped import shipped_countries
 from cyberqa.retrieval.forms import Query
 from cyberqa.retrieval.late import token_weights
 from cyberqa.types import Chunk, Document, Hit, Vector
@@ -44,8 +43,15 @@ def read_lexicon(generation: Generation) -> Lexicon:
         chunks=generation.manifest.chunks,
         capitals=generation.capitals,
         places=_places(generation.places()),
-        all_places=lru_cache(1)(lambda: _places(shipped_countries())),
+        all_places=_all_places,
     )
+
+
+@cache
+def _all_places() -> Places:
+    from cyberqa.names.shipped import shipped_countries  # reads TOML, which few questions need
+
+    return _places(shipped_countries())
 
 
 def _places(names: Iterable[tuple[str, str]]) -> Places:
