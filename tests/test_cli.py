@@ -557,6 +557,9 @@ def test_unsafe_characters_are_shown_as_escapes():
     assert render.escape_unsafe("a\x1bb\u202ec\rd\x00\te\n") == "a\\u001bb\\u202ec\\u000dd\\u0000\te\n"
 
 
+_WORK_BYTES = 200_000  # in the cache's log: the build has read the document, and is at work on it
+
+
 def test_ctrl_c_ends_with_130_and_leaves_the_index_as_it_was(settings, tmp_path):
     folders = ["--corpus", str(settings.corpus), "--index", str(settings.index)]
     assert program("index", *folders).returncode == 0
@@ -570,11 +573,10 @@ def test_ctrl_c_ends_with_130_and_leaves_the_index_as_it_was(settings, tmp_path)
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )
-    cache = settings.index / "cache" / "vectors.sqlite"
-    size = cache.stat().st_size
+    log = settings.index / "cache" / "vectors.sqlite-wal"
     deadline = time.monotonic() + 60
-    while cache.stat().st_size <= size and time.monotonic() < deadline:
-        time.sleep(0.05)
+    while not (log.exists() and log.stat().st_size > _WORK_BYTES) and time.monotonic() < deadline:
+        time.sleep(0.01)
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=30)
     assert child.returncode == 130
