@@ -111,6 +111,7 @@ def test_the_program_follows_a_folder_and_ends_on_ctrl_c(settings):
     watch = subprocess.Popen(
         [*command, "--corpus", settings.corpus, "--index", settings.index],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )  # fmt: skip
 
     def next_report() -> dict:

@@ -260,7 +260,11 @@ def test_workers_end_with_their_parent_even_in_a_loop(tmp_path, ending):
         "        pool.submit(pool.read, 'a.pdf', b'loop').result()\n"
     )
     with subprocess.Popen(
-        [sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, tmp_path / "parent.py"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     ) as parent:
         worker = int(parent.stdout.readline())
         time.sleep(0.3)
