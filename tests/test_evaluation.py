@@ -357,8 +357,9 @@ def test_the_gate_holds_on_dev(dev, capsys):
 
 def test_the_command_line_of_eval(dev, tmp_path, real_index, capsys):
     folders = ["--corpus", CORPUS, "--index", real_index]
-    assert run_cli("eval", "check", "--gold", GOLD_FILE, *folders) == 0
-    assert "520 questions are sound" in capsys.readouterr().out
+    for gold, questions in ((GOLD_FILE, 520), (GOLD_FILE.with_name("practice.jsonl"), 330)):
+        assert run_cli("eval", "check", "--gold", gold, *folders) == 0
+        assert f"{questions} questions are sound" in capsys.readouterr().out
     assert run_cli("eval", "compare", dev, dev) == 0
     assert "not enough questions to tell" in capsys.readouterr().out
     assert run_cli("eval", "report", dev, "--output", tmp_path / "report.html") == 0
