@@ -19,7 +19,7 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 
 from conftest import CORPUS, ROOT, FakeEncoder, make_pdf, run_cli
-from cyberqa import corpus, render
+from cyberqa import corpus, ingest, render
 from cyberqa.errors import IncompatibleIndexError, UsageError
 from cyberqa.index import layout
 from cyberqa.index.cache import CACHE_FILE, Cache
@@ -325,6 +325,13 @@ def test_a_damaged_row_of_the_cache_is_made_again(settings, damage):
             connection.execute("DELETE FROM parcels")
     build(settings)
     assert contents(settings) == expected
+
+
+def test_codes_of_another_codec_are_not_taken_from_the_cache(settings, monkeypatch):
+    texts = build(settings).embedded
+    monkeypatch.setattr(ingest, "fitted_codec", lambda _: ("another/1",))
+    assert build(settings, rebuild=True).embedded == texts > 0
+    assert build(settings, rebuild=True).embedded == 0
 
 
 # --- other formats -------------------------------------------------------------------------------------------

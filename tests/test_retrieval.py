@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import QUESTION, FakeEncoder
-from cyberqa.embedding.token_codec import TokenCodec, codec_for
+from cyberqa.embedding.token_codec import CODEC, TokenCodec, codec_for, fitted_codec
 from cyberqa.ingest import build_index
 from cyberqa.matching import NO_SENTENCE, chunks_before, matched_text, trail_text
 from cyberqa.retrieval import Mode, retrieve
@@ -54,6 +54,11 @@ def test_where_nothing_was_fitted_a_code_holds_the_signs():
     assert np.array_equal(codec.encode(rows), np.packbits(rows > 0, axis=1))
     signs = np.where(rows > 0, 1, -1) / math.sqrt(32)
     assert np.allclose(codec.cosines(codec.project(rows), codec.encode(rows)), signs @ codec.project(rows).T, atol=1e-6)
+
+
+def test_only_the_bundled_model_has_a_fitted_codec(session):
+    assert fitted_codec(session._encoder.info) == (CODEC,)
+    assert fitted_codec(FakeEncoder().info) == ()
 
 
 def test_the_best_cosines_of_chunks_are_the_best_of_their_tokens_whatever_is_asked_beside():
