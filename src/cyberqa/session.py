@@ -192,13 +192,7 @@ class Session:
         hits = fold_repeats(self.generation, retrieve(self.generation, query, k + _SPARE), k)
         found = gather(self.generation, [hit for hit, _ in hits], query)
         passages = make_passages(self.generation, [(each, ()) for each in found], [None] * len(found))
-        return list(
-            zip(
-                passages,
-                [judged.signals for judged in self._judged(query, found)],
-                strict=True,
-            )
-        )
+        return list(zip(passages, [judged.signals for judged in self._judged(query, found)], strict=True))
 
     def _judge(self, query: Query, found: Sequence[Found], mode: Mode, threshold: float | None) -> Judgement:
         is_calibrated = mode is Mode.HYBRID and not self.reranker

@@ -11,7 +11,7 @@ from cyberqa.judging.words import Word
 
 _UNLIKE, _ALIKE = 0.25, 0.5
 """Best cosines of a word's tokens in a text that has nothing like it, and in one that says it otherwise (of token
-vectors that are centred and stored as signs; docs/verdict.md). Between them coverage rises evenly."""
+vectors centred and coded by signs, as the codec before this one did; docs/verdict.md). Between them coverage rises evenly."""
 
 _MEANT = 0.9  # the most that a word counts for which does not itself stand there
 
