@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from cyberqa.embedding import EncoderInfo
+from cyberqa.embedding.adapter import ADAPTER
 from cyberqa.settings import DEFAULT_MODEL, cache_folder
 
 MODEL = DEFAULT_MODEL
@@ -13,8 +14,8 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 LANGUAGES = ("en",)
 """As its card says."""
 
-GRAPH = "graph/1"
-"""Raised with any change of the exporter that may change a vector."""
+GRAPH = f"graph/1+{ADAPTER}"
+"""The number is raised with any change of the exporter that may change a vector."""
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 """Environment in which the libraries that load models call nobody. They have done so even for files that were there."""
@@ -28,7 +29,7 @@ TOKENIZER_FILE = "tokenizer.json"
 
 def graph_folder(runtime_version: str) -> Path:
     """Return where the graph for this release of ONNX Runtime is kept: it may refuse what another has optimised."""
-    return cache_folder() / f"{WEIGHTS_SHA256[:16]}-{GRAPH.replace('/', '')}-ort{runtime_version}"
+    return cache_folder() / f"{WEIGHTS_SHA256[:16]}-{GRAPH.replace('/', '').replace('+', '-')}-ort{runtime_version}"
 
 
 def is_complete(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Run as ``python -m cyberqa.embedding.export FOLDER``: the bundled model as a graph for ONNX Runtime.
+"""Run as ``python -m cyberqa.embedding.export FOLDER``: the bundled model, adapted, as a graph for ONNX Runtime.
 
 The graph takes the token ids of one text, ``(1, n)`` int64, and gives its mean-pooled unit vector, ``(dim,)``, and
 its last hidden states as unit rows, ``(n, dim)``. It is optimised ahead at the *extended* level, which does not
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cyberqa.embedding import bundled
+from cyberqa.embedding.adapter import merge_adapter
 
 _OPSET = 18
 _MIN_EXTERNAL_BYTES = 1024
@@ -51,6 +52,7 @@ def _export(source: Path, folder: Path) -> None:
 
     model = SentenceTransformer(str(source), device="cpu", local_files_only=True)
     transformer: Any = model[0]
+    merge_adapter(transformer.auto_model)
     transformer.auto_model.set_attn_implementation("eager")  # the tracer needs plain matrix products
 
     class OneText(torch.nn.Module):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyberqa.embedding import Encoder, EncoderInfo, Encoding, Tokens, bundled, check_window, tokens_of
+from cyberqa.embedding.adapter import merge_adapter
 from cyberqa.embedding.card import languages_of_card
 from cyberqa.embedding.loading import load_model
 from cyberqa.errors import ModelError
@@ -53,6 +54,8 @@ class SentenceTransformerEncoder(Encoder):
         import sentence_transformers
 
         loaded = loaded.float()  # whatever the checkpoint was saved in
+        if model == bundled.MODEL:
+            merge_adapter(loaded[0].auto_model)
         dim, max_tokens = loaded.get_embedding_dimension(), loaded.max_seq_length
         if dim is None or max_tokens is None:
             raise ModelError(f"model {model!r} does not say how long its vectors and texts are", hint="choose another")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cyberqa.embedding import EncoderInfo, bundled
 from cyberqa.types import Matrix
 
-CODEC = "pq32/1"
+CODEC = "pq32/2"
 """Raised with any change of the rules here or of the fitted file."""
 FITTED_FILE = "token_codec.npy"
 """fp16: directions ``(dim, dims)``, the mean in these ``(1, dims)``, centroids ``(256, dims)``."""
@@ -111,7 +111,7 @@ def codec_for(info: EncoderInfo, dim: int) -> TokenCodec:
 
 def fitted_codec(info: EncoderInfo) -> tuple[str, ...]:
     """Return the name of the codec that was fitted to a model; nothing where none was."""
-    return (CODEC,) if info.weights_sha256 == bundled.WEIGHTS_SHA256 else ()
+    return (CODEC,) if (info.weights_sha256, info.graph) == (bundled.WEIGHTS_SHA256, bundled.GRAPH) else ()
 
 
 @lru_cache(1)
