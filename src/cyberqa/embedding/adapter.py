@@ -12,7 +12,7 @@ from typing import Any
 ADAPTER = "adapter/1"
 """Raised with any change of the file."""
 FILE = "adapter.npz"
-"""fp16: for each adapted matrix, by the name of its module, ``NAME.A`` (rank, inputs) and ``NAME.B`` (outputs, rank)."""
+"""fp16: for each adapted matrix, by its module's name, ``NAME.A`` (rank, inputs) and ``NAME.B`` (outputs, rank)."""
 
 
 def merge_adapter(bert: Any) -> None:

@@ -10,8 +10,8 @@ from cyberqa.judging.questions import Question
 from cyberqa.judging.words import Word
 
 _UNLIKE, _ALIKE = 0.25, 0.5
-"""Best cosines of a word's tokens in a text that has nothing like it, and in one that says it otherwise (measured on
-vectors coded by signs, as the codec before this one did; docs/verdict.md). Between them coverage rises evenly."""
+"""Best cosines of a word's tokens in a text that has nothing like it, and in one that says it otherwise. Between them
+coverage rises evenly. .2 to .3 and .45 to .6 give the same AUROC within .003 (docs/verdict.md)."""
 
 _MEANT = 0.9  # the most that a word counts for which does not itself stand there
 

@@ -19,8 +19,9 @@ MAX_SENTENCES = 3
 MAX_CHARS = 600
 """Of more than one sentence; a single one may be longer."""
 
-PRICE = 0.1
-"""Of a weighted mean cosine, for each 1,000 characters. From .05 to .1 is a plateau (docs/verdict.md)."""
+PRICE = 0.06
+"""Of a weighted mean cosine, for each 1,000 characters. .05 shows more answers, .1 shorter highlights
+(docs/verdict.md)."""
 
 _TIE = 1e-9  # what is nearer than this goes to the earlier and shorter window
 

@@ -16,7 +16,7 @@ from cyberqa.judging.questions import Question
 from cyberqa.judging.standing import held_stems, stand_apart
 from cyberqa.judging.words import Lexicon, Word, places_in
 
-_REMOTE = 0.45  # cosine below which a passage may be of another subject; above it, nearer is not likelier
+_REMOTE = 0.5  # cosine below which a passage may be of another subject; above it, nearer is not likelier
 _UNKNOWN = 0.3  # share of a question in words that the corpus has not, above which it may be on another subject
 _NEARBY = 0.6  # what a name counts for that only the passages before or after in the same section hold
 _RARE = 0.6  # of the highest idf: a plain word whose lack is worth telling
@@ -62,7 +62,7 @@ class Evidence:
 class Signals:
     """The eight signals of a passage.
 
-    - ``remote``: by how much the cosine of question and passage is below .45, -1.45 to 0: another subject.
+    - ``remote``: by how much the cosine of question and passage is below .5, -1.5 to 0: another subject.
     - ``unknown``: by how much the share of the question's weight in words that the corpus has not, and the passage does
       not mean, is above .3, -.7 to 0.
     - ``attribute``: how far the plain words of the question are covered where it is covered best, 0 to 1.
