@@ -158,6 +158,19 @@ class Cache:
             return None
         return _split(found[0]), found[1]
 
+    def has_parcels(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Return those of some keys that a parcel is kept by, whole or not."""
+        return self._guarded(lambda: self._parcels_among(list(keys)), set())
+
+    def _parcels_among(self, keys: Sequence[bytes]) -> set[bytes]:
+        found: set[bytes] = set()
+        for first in range(0, len(keys), _AT_ONCE):
+            part = keys[first : first + _AT_ONCE]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT key FROM parcels WHERE key IN ({marks})"  # noqa: S608 - our own marks
+            found.update(key for (key,) in self._connection.execute(query, part))
+        return found
+
     def put_parcel(self, key: bytes, texts: Sequence[bytes], body: bytes) -> None:
         """Keep a parcel, and which entries it needs."""
         joined = b"".join(texts)
