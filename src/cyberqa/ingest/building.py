@@ -63,7 +63,8 @@ class EncoderOnDemand:
     def opened(self) -> Encoder:
         """The encoder, ready to run."""
         if self._given is None:
-            self._on_progress(Progress("preparing the model (15 s the first time)"))
+            is_there = known_info(self._settings) is not None
+            self._on_progress(Progress("opening the model" if is_there else "preparing the model, which takes a while"))
         return self._given or load_encoder(self._settings)
 
 
