@@ -66,6 +66,15 @@ def test_documents_are_cut_while_a_text_of_an_earlier_one_is_embedded(settings, 
     assert build_index(settings, encoder=Waiting()).failures == {}
 
 
+class Slow(FakeEncoder):
+    """Takes longer for a text than it takes to read and cut one."""
+
+    def encode(self, texts):
+        for encoding in super().encode(texts):
+            threading.Event().wait(0.01)
+            yield encoding
+
+
 def held_at_most(settings: Settings, monkeypatch, owner: object, name: str) -> int:
     """Build; return how many documents were at most between a function of theirs and being written."""
     held, most = 0, 0
@@ -84,7 +93,7 @@ def held_at_most(settings: Settings, monkeypatch, owner: object, name: str) -> i
 
     monkeypatch.setattr(owner, name, coming)
     monkeypatch.setattr(writing, "_insert_document", going)
-    build_index(settings, encoder=FakeEncoder())
+    build_index(settings, encoder=Slow())
     return most
 
 

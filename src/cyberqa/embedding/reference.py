@@ -35,6 +35,7 @@ class SentenceTransformerEncoder(Encoder):
         self._model = model
         # Encoding switches the model's own tokenizer to cutting and padding, and may run in another thread meanwhile.
         self._tokenizer = copy.deepcopy(model.tokenizer)
+        _count_tokens(self._tokenizer, "")  # from here on it cuts nothing, and no call switches it any more
         self._info = info
 
     @classmethod
