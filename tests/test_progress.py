@@ -199,9 +199,9 @@ def test_a_pipe_gets_no_bar(capsys):
 
 
 def test_on_a_terminal_the_line_is_drawn_in_its_width_and_wiped_away(settings):
-    """The whole program; 40 columns, so that a line too long would be broken and stay."""
+    """The whole program; in 43 columns, of which the spinner takes two, the line lacks one to be told whole."""
     ours, theirs = pty.openpty()
-    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 43, 0, 0))
     command = [sys.executable, "-m", "cyberqa", "index", "--corpus", settings.corpus, "--index", settings.index]
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
     with subprocess.Popen(
@@ -217,6 +217,9 @@ def test_on_a_terminal_the_line_is_drawn_in_its_width_and_wiped_away(settings):
         assert child.wait() == 0
     os.close(ours)
     lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode()))
-    assert any("2/2 documents" in line for line in lines)
-    assert all(len(line) <= 40 for line in lines)
+    assert len("writing the index: 2/2 documents, 2 chunks") == 43 - 2 + 1
+    told = {line.strip()[2:] for line in lines if "documents" in line}  # behind the spinner
+    assert "2/2 documents, 2 chunks" in told
+    assert not any(line.startswith("writing the index") for line in told)
+    assert all(len(line) <= 43 and "…" not in line for line in lines)
     assert written.rstrip().endswith((b"\x1b[2K", b"\x1b[?25h"))
