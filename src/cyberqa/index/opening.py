@@ -17,7 +17,6 @@ import numpy as np
 from cyberqa.index.layout import schema_sql
 
 _TOTAL = slice(8, 16)  # after FAISS's four letters and the dimension: how many vectors, int64
-_LENGTH_BYTES = 8  # in front of the codes: how many bytes they are, uint64
 
 
 def mapped(file: Path) -> Any:
@@ -30,23 +29,35 @@ def empty_vectors(dim: int) -> Any:
     return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
 
+def list_header(dim: int, total: int) -> bytes:
+    """Return what FAISS writes in front of so many vectors in :func:`empty_vectors`; each is ``2 * dim`` bytes."""
+    header = bytearray(faiss.serialize_index(empty_vectors(dim)).tobytes())
+    header[_TOTAL] = _uint64(total)
+    header[-8:] = _uint64(total * vector_bytes(dim))
+    return bytes(header)
+
+
+def vector_bytes(dim: int) -> int:
+    """Return the bytes of a stored vector."""
+    return dim * np.dtype(np.float16).itemsize
+
+
 def read_vectors(file: Path, dim: int) -> Any:
-    """Read a FAISS index of the kind of :func:`empty_vectors`, and of no other.
+    """Read a FAISS index of the kind of :func:`empty_vectors`, and of no other; the vectors are mapped, not read.
 
     Raises:
         ValueError: its header is not the one that such an index of its size has.
     """
-    expected = faiss.serialize_index(empty_vectors(dim)).tobytes()
     with file.open("rb") as handle:
-        found = handle.read(len(expected))
+        found = handle.read(len(list_header(dim, 0)))
     total = int.from_bytes(found[_TOTAL], "little")
-    code_bytes = total * dim * np.dtype(np.float16).itemsize
-    header = bytearray(expected)
-    header[_TOTAL] = found[_TOTAL]
-    header[-_LENGTH_BYTES:] = code_bytes.to_bytes(2 * _LENGTH_BYTES, "little")[:_LENGTH_BYTES]
-    if found != header or file.stat().st_size != len(expected) + code_bytes:
+    if found != list_header(dim, total) or file.stat().st_size != len(found) + total * vector_bytes(dim):
         raise ValueError(f"{file.name} is no list of {dim} numbers a chunk")
-    return faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)  # the codes are mapped, not read
+    return faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
+
+
+def _uint64(number: int) -> bytes:
+    return number.to_bytes(16, "little")[:8]  # a hostile file may hold a number whose product is larger
 
 
 def open_database(file: Path) -> sqlite3.Connection:
