@@ -1,7 +1,9 @@
 """Words: scripts, stems, BM25, typos, phrases, and questions full of anything."""
 
 import math
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from cyberqa import ingest
 from cyberqa.index import lexical
 from cyberqa.index.generation import Generation
 from cyberqa.index.phrases import phrase_matches, quoted_phrases, without_quoted
+from cyberqa.index.postings import PostingsBuilder
 from cyberqa.index.scoring import WordScores, _bisect, stands_in
 from cyberqa.index.typos import Correction, WordCounter, corrected, count_words, nearest, reach_of
 from cyberqa.index.words import analysers, fold, folded_words, index_terms, spelled_words
@@ -82,11 +85,17 @@ def bm25(tf: int, df: int, total: int, length: int, mean: float) -> float:
     return idf * tf * (1.2 + 1) / (tf + 1.2 * (1 - 0.75 + 0.75 * length / mean))
 
 
+def postings_of(texts: list[str], **options) -> tuple[list[tuple[str, int, int]], np.ndarray]:
+    with tempfile.TemporaryDirectory() as folder, PostingsBuilder(Path(folder), **options) as builder:
+        for text in texts:
+            builder.add(lexical.count_terms(text, None))
+        directory = list(builder.write(Path(folder) / "postings.npy"))
+        assert [file.name for file in Path(folder).iterdir()] == ["postings.npy"]
+        return directory, np.load(Path(folder) / "postings.npy")
+
+
 def scores_of(texts: list[str], question: str) -> list[float]:
-    builder = lexical.PostingsBuilder()
-    for text in texts:
-        builder.add(lexical.count_terms(text, None))
-    directory, postings = builder.build()
+    directory, postings = postings_of(texts)
     found = {term: postings[first : first + count] for term, first, count in directory}
     asked = dict.fromkeys(index_terms(question))
     clauses = [[(found[t], 1.0)] for t in asked if t in found]

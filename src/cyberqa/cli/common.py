@@ -1,8 +1,7 @@
 """What the commands share: options, settings, an open session, progress."""
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +11,7 @@ from cyberqa.errors import NoIndexError
 from cyberqa.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from cyberqa.ingest import BuildReport, OnProgress
-    from cyberqa.ingest import Progress as Step
+    from cyberqa.ingest import BuildReport
     from cyberqa.session import Session
 
 CorpusOption = Annotated[
@@ -96,6 +94,7 @@ def _tell_cost(settings: Settings) -> None:
 
 def build(settings: Settings, *, rebuild: bool = False, use_cache: bool = True, prune: bool = False) -> "BuildReport":
     """Make the index agree with the corpus, with progress."""
+    from cyberqa.cli.progress import progress
     from cyberqa.ingest import build_index
 
     with progress() as on_progress:
@@ -117,38 +116,3 @@ def tell_unreadable(report: "BuildReport") -> None:
         render.message(f"cyberqa: {more} more warnings; run: cyberqa status --documents", sys.stderr)
     for id_, reason in report.failures.items():
         render.message(f"cyberqa: {id_} could not be read: {reason}", sys.stderr)
-
-
-def _tell_waiting(step: "Step") -> None:
-    if step.is_waiting:
-        from cyberqa import render
-
-        render.message(f"cyberqa: {step.stage}", sys.stderr)
-
-
-@contextmanager
-def progress() -> Iterator["OnProgress"]:
-    """Show a bar on a terminal; elsewhere only say if there is nothing to do but wait."""
-    if not sys.stderr.isatty():
-        yield _tell_waiting
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    counts = TextColumn(
-        "{task.fields[done]}/{task.fields[documents]} documents, {task.fields[embedded]} texts embedded"
-    )
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), counts)
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=None, done=0, documents="?", embedded=0)
-
-        def show(step: "Step") -> None:
-            known: dict[str, Any] = {
-                "done": step.documents_done,
-                "documents": step.documents or "?",
-                "embedded": step.embedded,
-            }
-            total = 1.0 if step.documents else None
-            bar.update(task, description=step.stage, completed=step.share, total=total, **known)
-
-        yield show

@@ -12,11 +12,11 @@ from cyberqa.cli.common import (
     IndexOption,
     JsonOption,
     build,
-    progress,
     settings_of,
     tell_unreadable,
     write,
 )
+from cyberqa.cli.progress import progress
 from cyberqa.errors import CyberqaError, UsageError
 from cyberqa.settings import Settings
 

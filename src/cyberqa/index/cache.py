@@ -7,7 +7,7 @@ was damaged counts as not there.
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -158,6 +158,19 @@ class Cache:
             return None
         return _split(found[0]), found[1]
 
+    def has_parcels(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Return those of some keys that a parcel is kept by, whole or not."""
+        return self._guarded(lambda: self._parcels_among(list(keys)), set())
+
+    def _parcels_among(self, keys: Sequence[bytes]) -> set[bytes]:
+        found: set[bytes] = set()
+        for first in range(0, len(keys), _AT_ONCE):
+            part = keys[first : first + _AT_ONCE]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT key FROM parcels WHERE key IN ({marks})"  # noqa: S608 - our own marks
+            found.update(key for (key,) in self._connection.execute(query, part))
+        return found
+
     def put_parcel(self, key: bytes, texts: Sequence[bytes], body: bytes) -> None:
         """Keep a parcel, and which entries it needs."""
         joined = b"".join(texts)
@@ -174,7 +187,7 @@ class Cache:
     def clear(self) -> None:
         """Forget everything."""
         with self._connection:
-            for table in ("entries", "readings", "parcels"):
+            for table in _ALL_TABLES:
                 self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
         self._connection.execute("VACUUM")
 
@@ -195,27 +208,42 @@ class Cache:
         held = self.size_bytes()
         if held <= max_bytes:
             return 0
-        texts = {text for key in parcels for text in _split((self._row(_TEXTS_OF, key) or (b"",))[0])}
-        needed = {"readings": set(readings), "parcels": set(parcels), "entries": texts}
-        for unneeded in self._by_age(needed):
+        self._connection.executescript(_PRUNING_TABLES)
+        with self._connection:
+            self._list_unneeded(readings, parcels)
+        dropped = 0
+        for (born,) in self._connection.execute("SELECT DISTINCT born FROM unneeded ORDER BY born").fetchall():
             if max_bytes and self.size_bytes() <= max_bytes * _ROOM:
                 break
             with self._connection:
-                for table, keys in unneeded.items():
-                    self._connection.executemany(f"DELETE FROM {table} WHERE key = ?", keys)  # noqa: S608
-        self._connection.execute("VACUUM")
+                dropped += sum(self._connection.execute(drop, (born,)).rowcount for drop in _DROP)
+        if dropped:
+            self._connection.execute("VACUUM")
         return held - self.size_bytes()
 
-    def _by_age(self, needed: Mapping[str, set[bytes]]) -> Iterator[dict[str, list[tuple[bytes]]]]:
-        """Yield of build after build, the oldest first, the keys by table that it brought and nobody needs."""
-        found: dict[int, dict[str, list[tuple[bytes]]]] = {}
-        for table, keys in needed.items():
-            for key, born in self._connection.execute(f"SELECT key, born FROM {table}"):  # noqa: S608
-                if key not in keys:
-                    found.setdefault(born, {}).setdefault(table, []).append((key,))
-        yield from (found[born] for born in sorted(found))
+    def _list_unneeded(self, readings: Iterable[bytes], parcels: Iterable[bytes]) -> None:
+        """Fill the tables for pruning, which SQLite keeps in a file: of a large index the keys alone take memory."""
+        need = "INSERT OR IGNORE INTO needed VALUES (?)"
+        self._connection.executemany(need, ((key,) for key in readings))
+        for key in parcels:
+            texts = _split((self._row(_TEXTS_OF, key) or (b"",))[0])
+            self._connection.executemany(need, ((each,) for each in (key, *texts)))
+        for table in _ALL_TABLES:
+            unneeded = f"SELECT born, '{table}', key FROM {table} WHERE key NOT IN (SELECT key FROM needed)"  # noqa: S608
+            self._connection.execute(f"INSERT INTO unneeded {unneeded}")
 
 
+_ALL_TABLES = ("entries", "readings", "parcels")
+_PRUNING_TABLES = """
+DROP TABLE IF EXISTS temp.needed;
+DROP TABLE IF EXISTS temp.unneeded;
+CREATE TEMP TABLE needed (key BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TEMP TABLE unneeded (born INTEGER, source TEXT, key BLOB, PRIMARY KEY (born, source, key)) WITHOUT ROWID;
+"""
+_DROP = tuple(
+    f"DELETE FROM {table} WHERE key IN (SELECT key FROM unneeded WHERE born = ? AND source = '{table}')"  # noqa: S608
+    for table in _ALL_TABLES
+)
 _TEXTS_OF = "SELECT texts FROM parcels WHERE key = ?"
 
 

@@ -1,22 +1,21 @@
 """Writes the files of a generation beside the others; index.publishing puts them in their place."""
 
+import contextlib
 import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import faiss
 import numpy as np
-from numpy.typing import NDArray
 
-from cyberqa.index import lexical, typos
+from cyberqa.index import typos
 from cyberqa.index.cache import Entry
 from cyberqa.index.capitals import CapitalCounter
 from cyberqa.index.clustering import arrange_vectors
 from cyberqa.index.files import SCRATCH_PREFIX
+from cyberqa.index.growing import RowFile
 from cyberqa.index.layout import schema_sql
 from cyberqa.index.manifest import (
     CHUNK_VECTORS_FILE,
@@ -32,13 +31,14 @@ from cyberqa.index.manifest import (
     file_digest,
     generation_folder,
 )
-from cyberqa.index.opening import empty_vectors
+from cyberqa.index.opening import empty_vectors, list_header
 from cyberqa.index.parcel import Parcel, Row
+from cyberqa.index.postings import PostingsBuilder
 from cyberqa.index.publishing import put_in_place
-from cyberqa.index.tokens import ChunkTokens, TokenTable
+from cyberqa.index.tokens import ChunkTokens, TokenFiles
 from cyberqa.names.aliases import Alias
 from cyberqa.names.collecting import AliasCollector, FoundNames
-from cyberqa.types import Vector
+from cyberqa.types import Matrix, Vector
 
 _DOCUMENT_COLUMNS = (
     "row", "id", "title", "publisher", "year", "language", "source", "tags", "sha256", "text_sha256", "reader",
@@ -90,40 +90,54 @@ def write_generation(
 
 
 def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int, names: AliasCollector) -> int:
-    vectors = empty_vectors(dim)
-    tokens, capitals, words = TokenTable(), CapitalCounter(), typos.WordCounter()
-    postings_builder = lexical.PostingsBuilder()
-    database = sqlite3.connect(folder / DATABASE_FILE)
-    try:
+    """Write all files but the manifest, row by row as the documents come; return how many chunks there are.
+
+    What is held in memory meanwhile grows with the words and names of the corpus, not with its size.
+    """
+    token_files = (folder / name for name in (ROWS_FILE, TOKENS_FILE, TOKEN_SENTENCES_FILE))
+    with (
+        contextlib.closing(sqlite3.connect(folder / DATABASE_FILE)) as database,
+        _VectorFile(folder / CHUNK_VECTORS_FILE, dim) as vectors,
+        TokenFiles(*token_files) as tokens,
+        PostingsBuilder(folder) as postings,
+    ):
         database.executescript(schema_sql())
         with database:
+            capitals, words = CapitalCounter(), typos.WordCounter()
             for row, indexed in enumerate(documents):
                 parcel = indexed.parcel
                 _insert_document(database, row, indexed)
-                _insert_chunks(database, row, parcel.chunks, vectors.ntotal)
-                vectors.add(np.stack([_common_vector(entries) for entries in indexed.entries]))
+                _insert_chunks(database, row, parcel.chunks, vectors.rows)
+                vectors.append(np.stack([_common_vector(entries) for entries in indexed.entries]))
                 tokens.add(_tokens(indexed), parcel.before)
                 for terms in parcel.terms:
-                    postings_builder.add(terms)
+                    postings.add(terms)
                 words.add(parcel.words, parcel.document["language"])
                 capitals.add(parcel.inside, parcel.forms)
                 names.add(indexed.id, FoundNames.from_rows(parcel.definitions, parcel.lower_case, parcel.names))
-            directory, postings = postings_builder.build()
-            database.executemany("INSERT INTO terms VALUES (?, ?, ?)", directory)
+            database.executemany("INSERT INTO terms VALUES (?, ?, ?)", postings.write(folder / POSTINGS_FILE))
             database.executemany("INSERT INTO words VALUES (?, ?, ?)", words.known_words())
             database.executemany("INSERT INTO capitals VALUES (?, ?, ?)", capitals.rows())
             _insert_aliases(database, names.aliases())
-    finally:
-        database.close()
-    try:
-        faiss.write_index(vectors, str(folder / CHUNK_VECTORS_FILE))
-    except RuntimeError as error:  # FAISS's word for it
-        raise sqlite3.OperationalError(f"the vectors could not be written: {error}") from error
-    arrays: tuple[NDArray[Any], ...] = tokens.arrays()
-    for name, array in zip((ROWS_FILE, TOKENS_FILE, TOKEN_SENTENCES_FILE, PIECES_FILE), arrays, strict=True):
-        np.save(folder / name, array, allow_pickle=False)
-    np.save(folder / POSTINGS_FILE, postings, allow_pickle=False)
-    return int(vectors.ntotal)
+        np.save(folder / PIECES_FILE, tokens.piece_counts(), allow_pickle=False)
+        return vectors.rows
+
+
+class _VectorFile(RowFile):
+    """Vectors as FAISS writes an index of the kind of ``opening.empty_vectors``, ``(n, dim)``."""
+
+    def __init__(self, file: Path, dim: int) -> None:
+        super().__init__(file)
+        self._dim = dim
+        self._kind = empty_vectors(dim)
+
+    def header(self) -> bytes:
+        """See RowFile."""
+        return list_header(self._dim, self.rows)
+
+    def append(self, vectors: Matrix) -> None:
+        """Write vectors in the precision of the index."""
+        self.write(self._kind.sa_encode(vectors))
 
 
 def _common_vector(entries: Sequence[Entry]) -> Vector:

@@ -21,7 +21,8 @@ from cyberqa.index.manifest import Manifest, generation_folder
 from cyberqa.index.publishing import is_whole, make_current, sweep_generations, sweep_scratch
 from cyberqa.index.state import IndexState
 from cyberqa.index.writing import write_generation
-from cyberqa.ingest.building import Builder, EncoderOnDemand, Keys
+from cyberqa.ingest.building import Builder, EncoderOnDemand
+from cyberqa.ingest.keys import Keys
 from cyberqa.ingest.planning import Plan
 from cyberqa.ingest.reporting import BuildReport, Changes, OnProgress, PlanReport, Progress, readable
 from cyberqa.names.collecting import AliasCollector
@@ -118,7 +119,8 @@ class _Work:
         names = AliasCollector(plan.groups)
         with WorkerPool(Limits.from_settings(self._settings)) as pool:
             builder = Builder(self._settings, self._encoder, plan, cache, pool, self._on_progress, reread=reread)
-            manifest = write_generation(self._settings.index, plan.recipe, builder.documents(), builder.failures, names)
+            with contextlib.closing(builder.documents()) as documents:
+                manifest = write_generation(self._settings.index, plan.recipe, documents, builder.failures, names)
         self._embedded = builder.embedded
         if cache.was_damaged:
             self._warnings[CACHE_FILE] = ("it was damaged, and was begun anew",)

@@ -1,12 +1,20 @@
-"""Goes through the corpus document by document: takes from the cache what is there, reads, cuts and embeds the rest."""
+"""Goes through the corpus document by document: takes from the cache what is there, reads, cuts and embeds the rest.
 
+Workers read some documents ahead of the one that this thread cuts, and this thread cuts ahead of the one whose texts
+are embedded in a third place (embedder.py), so that no core waits for another; documents leave in order. How far ahead
+is bounded, by numbers of documents, texts and chunks, so that memory is too, whatever the size of the corpus.
+"""
+
+import contextlib
 import hashlib
 import json
+import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import islice
-from pathlib import PurePosixPath
 
 from cyberqa import corpus
 from cyberqa.documents import load_bytes, make_document, read_bytes, reader_for
@@ -21,13 +29,18 @@ from cyberqa.errors import CorpusError, CyberqaError, DocumentError
 from cyberqa.index.cache import Cache, Entry
 from cyberqa.index.parcel import Parcel
 from cyberqa.index.writing import IndexedDocument
+from cyberqa.ingest.embedder import GROUP_TEXTS, Embedder
+from cyberqa.ingest.keys import Keys
+from cyberqa.ingest.pacing import Pace
 from cyberqa.ingest.planning import Plan, printable
-from cyberqa.ingest.preparing import prepare
+from cyberqa.ingest.preparing import MatchedText, prepare
 from cyberqa.ingest.reporting import OnProgress, Progress
 from cyberqa.settings import Settings
 
-_CACHED_AT_ONCE = 64  # vectors that an interruption may cost
+_CACHED_AT_ONCE = 16  # entries
 _BEGUN_PER_WORKER = 2  # documents read before their turn, so that workers read while this process embeds
+_TEXTS_AHEAD = 2 * GROUP_TEXTS  # begun and not embedded: while one group is, the next is there
+_CHUNKS_AHEAD = 1024  # of documents that wait for one before them; from the cache they come faster than any is embedded
 
 _Detected = tuple[Reading, str | None]
 """What was read of a file, and the language that was detected in it."""
@@ -50,45 +63,9 @@ class EncoderOnDemand:
     def opened(self) -> Encoder:
         """The encoder, ready to run."""
         if self._given is None:
-            self._on_progress(Progress("preparing the model (15 s the first time)"))
+            is_there = known_info(self._settings) is not None
+            self._on_progress(Progress("opening the model" if is_there else "preparing the model, which takes a while"))
         return self._given or load_encoder(self._settings)
-
-
-class Keys:
-    """What documents are cached by: all that a reading, and all that a parcel, follows from."""
-
-    def __init__(self, plan: Plan) -> None:
-        recipe = plan.recipe
-        self._plan = plan
-        reading = {"rules": {**recipe.rules, "names": None, "size_chars": None}, "tools": recipe.tools}
-        parcel = {
-            "rules": recipe.rules,  # with the names that the user gives: tables are matched with them written out
-            "tools": recipe.tools,
-            "encoder": (*recipe.encoder.identity, recipe.encoder.runtime),
-        }
-        self._readings, self._parcels = (json.dumps(part, sort_keys=True) for part in (reading, parcel))
-
-    def is_kept(self, id_: str) -> bool:
-        """Whether a file has a reader and could be opened: what comes of any other is not cached."""
-        about = self._plan.recipe.documents[printable(id_)]
-        return about["reader"] is not None and about["sha256"] is not None
-
-    def all_kept(self) -> tuple[list[bytes], list[bytes]]:
-        """Return the keys of the readings and of the parcels of all documents."""
-        ids = list(filter(self.is_kept, self._plan.state.documents()))
-        return [self.reading(id_) for id_ in ids], [self.parcel(id_) for id_ in ids]
-
-    def reading(self, id_: str) -> bytes:
-        """Return the key of what is read of a file: its bytes, and the kind that its name gives it."""
-        about = self._plan.recipe.documents[id_]
-        return _digest("reading", self._readings, about["sha256"], about["reader"], _suffix(id_))
-
-    def parcel(self, id_: str) -> bytes:
-        """Return the key of what a document brings: its name is the title where it has no other."""
-        about = self._plan.recipe.documents[id_]
-        metadata = json.dumps(about["metadata"], sort_keys=True)
-        named = (_suffix(id_), PurePosixPath(id_).stem)
-        return _digest("parcel", self._parcels, about["sha256"], about["reader"], metadata, *named)
 
 
 def _indexed(id_: str, parcel: Parcel, entries: Sequence[Entry]) -> IndexedDocument:
@@ -103,12 +80,37 @@ def _indexed(id_: str, parcel: Parcel, entries: Sequence[Entry]) -> IndexedDocum
     return IndexedDocument(id_, parcel, [list(islice(left, len(texts))) for texts in parcel.skipped])
 
 
-def _suffix(id_: str) -> str:
-    return PurePosixPath(id_).suffix.lower()
+@dataclass(slots=True)
+class _Awaited:
+    """The entry of a text; ``is_ours`` where no document before this one awaits it too."""
+
+    key: bytes
+    entry: "Future[Entry]"
+    size_chars: int
+    is_ours: bool
 
 
-def _digest(*parts: str) -> bytes:
-    return hashlib.sha256("\0".join(parts).encode("utf-8")).digest()
+@dataclass(slots=True)
+class _Cut:
+    """A document that is cut, and waits for the entries of its texts, which ``keys`` names, until none is awaited.
+
+    ``body`` is what is to be cached of it; None of what came from the cache.
+    """
+
+    parcel: Parcel
+    keys: Sequence[bytes]
+    entries: dict[bytes, Entry]
+    body: bytes | None = None
+    awaited: deque[_Awaited] = field(default_factory=deque[_Awaited])
+
+    @property
+    def chunks(self) -> int:
+        return len(self.parcel.chunks)
+
+    @property
+    def chunks_embedded(self) -> int:
+        """How many chunks are embedded; nearly, since some are matched by more texts than others."""
+        return self.chunks - self.chunks * len(self.awaited) // max(len(self.keys), 1)
 
 
 class Builder:
@@ -136,40 +138,151 @@ class Builder:
         self._workers = workers
         self._on_progress = on_progress
         self._reread = reread
+        self._embedder = Embedder(self._embed)
+        self._begun: dict[bytes, Future[Entry]] = {}  # texts that are not cached yet, by key
+        self._held: deque[tuple[str, _Cut | None]] = deque()  # in order; None: it could not be read
+        self._chunks_held = 0
+        self._chunks_unsent = 0  # gone through since the embedder was sent a group
         self._done = 0
-        self._bytes_done = 0.0
-        self._bytes = sum(file.size_bytes for file in self._state.values()) or 1
+        self._chunks_done = 0
+        self._pace = Pace({id_: self._state[id_].size_bytes for id_ in self._not_cached()})
 
-    def documents(self) -> Iterator[IndexedDocument]:
-        """Yield every document that can be read, sorted by id."""
-        for id_, get in self._ahead():
-            self._tell()
-            try:
-                indexed = get()
-            except DocumentError as error:
-                self.failures[printable(id_)] = error.message
-            except CyberqaError:
-                raise
-            except Exception as error:  # a fault of ours, or of a library's: it must cost this document only
-                self.failures[printable(id_)] = f"reading it failed unexpectedly ({type(error).__name__}: {error})"
-            else:
-                yield indexed
-            self._done += 1
-            self._bytes_done += self._state[id_].size_bytes
+    def _not_cached(self) -> list[str]:
+        """Return the documents that must be cut, as far as that can be told beforehand."""
+        kept = list(filter(self._keys.is_kept, self._state))
+        if self._reread:
+            return kept
+        keys = {id_: self._keys.parcel(id_) for id_ in kept}
+        cached = self._cache.has_parcels(keys.values())
+        return [id_ for id_, key in keys.items() if key not in cached]
 
-    def _ahead(self) -> Iterator[tuple[str, Callable[[], IndexedDocument]]]:
+    def documents(self) -> Generator[IndexedDocument]:
+        """Yield every document that can be read, sorted by id. Close it, where it may not be used up."""
+        self._tell()
+        try:
+            for id_, get in self._ahead():
+                self._hold(id_, self._cut(id_, get))
+                yield from self._finished(_TEXTS_AHEAD, _CHUNKS_AHEAD)
+            self._embedder.send()
+            yield from self._finished(0, 0)
+        finally:
+            self._embedder.close()
+            self._rescue()
+        self._tell("writing the index")
+
+    def _ahead(self) -> Iterator[tuple[str, Callable[[], _Cut]]]:
         """Yield each id and what returns its document; what workers read is begun some places before its turn."""
-        begun: deque[tuple[str, Callable[[], IndexedDocument]]] = deque()
+        begun: deque[tuple[str, Callable[[], _Cut]]] = deque()
         for id_ in self._state:
             begun.append((id_, self._begin(id_)))
             if len(begun) > _BEGUN_PER_WORKER * self._workers.size:
                 yield begun.popleft()
         yield from begun
 
-    def _begin(self, id_: str) -> Callable[[], IndexedDocument]:
+    def _cut(self, id_: str, get: Callable[[], _Cut]) -> _Cut | None:
+        """Return a document; None, and the reason in ``failures``, where it cannot be read."""
+        try:
+            return get()
+        except DocumentError as error:
+            self._fail(id_, error.message)
+        except (CyberqaError, sqlite3.OperationalError):  # the latter: the disk is full
+            raise
+        except Exception as error:  # a fault of ours, or of a library's: it must cost this document only
+            self._fail(id_, f"reading it failed unexpectedly ({type(error).__name__}: {error})")
+        return None
+
+    def _fail(self, id_: str, reason: str) -> None:
+        self.failures[printable(id_)] = reason
+
+    # --- what waits for its entries --------------------------------------------------------------------------
+
+    def _hold(self, id_: str, cut: _Cut | None) -> None:
+        self._held.append((id_, cut))
+        chunks = cut.chunks if cut else 0
+        self._chunks_held += chunks
+        self._pace.cut(id_, sum(each.size_chars for each in cut.awaited if each.is_ours) if cut else 0)
+        # Were the rest of a group sent when somebody comes to wait for it, the clock would choose a text's company.
+        self._chunks_unsent = self._chunks_unsent + chunks if self._embedder.unsent else 0
+        if self._chunks_unsent >= _CHUNKS_AHEAD:
+            self._embedder.send()
+
+    def _finished(self, texts_ahead: int, chunks_ahead: int) -> Iterator[IndexedDocument]:
+        """Yield the first documents, those whose entries are there; wait for some where more than so much is held."""
+        while self._held:
+            id_, cut = self._held[0]
+            if cut is None or not cut.awaited:
+                self._held.popleft()
+                yield from self._finish(id_, cut)
+            elif len(self._begun) > texts_ahead or self._chunks_held - cut.chunks > chunks_ahead:
+                cut.awaited[min(_CACHED_AT_ONCE, len(cut.awaited)) - 1].entry.exception()  # waits for it
+                self._take(id_, cut)
+            elif cut.awaited[0].entry.done():
+                self._take(id_, cut)
+            else:
+                return
+
+    def _take(self, id_: str, cut: _Cut) -> None:
+        """Take the next entries of the first document that are there, and keep them."""
+        taken: list[_Awaited] = []
+        while cut.awaited and cut.awaited[0].entry.done() and len(taken) < _CACHED_AT_ONCE:
+            taken.append(cut.awaited.popleft())
+        try:
+            cut.entries.update((each.key, each.entry.result()) for each in taken)
+        except Exception as error:  # the encoder's fault: it must cost this document only
+            self._fail(id_, f"embedding it failed unexpectedly ({type(error).__name__}: {error})")
+            self._held[0] = (id_, None)
+            self._chunks_held -= cut.chunks
+            taken += cut.awaited
+        ours = [each for each in taken if each.is_ours]
+        self._keep(ours)
+        for each in ours:
+            del self._begun[each.key]
+        self.embedded += len(ours)
+        self._pace.embedded(len(ours), sum(each.size_chars for each in ours), idle=not self._begun)
+        self._tell()
+
+    def _keep(self, awaited: Iterable[_Awaited]) -> None:
+        there = [each for each in awaited if each.entry.done() and each.entry.exception() is None]
+        if there:
+            self._cache.put([(each.key, each.entry.result()) for each in there])
+
+    def _rescue(self) -> None:
+        """Keep what is embedded where the build ends before its time."""
+        awaited = [each for _, cut in self._held if cut for each in cut.awaited if each.is_ours]
+        with contextlib.suppress(sqlite3.Error):  # it may be what ends the build
+            self._keep(awaited)
+
+    def _finish(self, id_: str, cut: _Cut | None) -> Iterator[IndexedDocument]:
+        if cut is not None:
+            self._chunks_held -= cut.chunks
+            self._chunks_done += cut.chunks
+            if cut.body is not None:
+                self._cache.put_parcel(self._keys.parcel(id_), cut.keys, cut.body)
+            yield _indexed(id_, cut.parcel, [cut.entries[key] for key in cut.keys])
+        self._done += 1
+        self._tell()
+
+    def _tell(self, stage: str = "indexing") -> None:
+        first = self._held[0][1] if self._held else None
+        chunks = self._chunks_done + (first.chunks_embedded if first else 0)
+        pace = self._pace
+        self._on_progress(
+            Progress(
+                stage,
+                self._done,
+                len(self._state),
+                self.embedded,
+                chunks,
+                pace.chunks_per_s,
+                pace.seconds_left,
+                pace.share if pace.has_work else self._done / len(self._state),
+            )
+        )
+
+    def _begin(self, id_: str) -> Callable[[], _Cut]:
         if self._keys.is_kept(id_) and not self._reread:
-            if (indexed := self._kept_document(id_)) is not None:
-                return lambda: indexed
+            if (kept := self._kept_document(id_)) is not None:
+                return lambda: kept
             if (detected := self._kept_reading(id_)) is not None:
                 return partial(self._prepare, id_, detected)
         if is_read_in_process(id_, self._state[id_].size_bytes):
@@ -185,16 +298,18 @@ class Builder:
 
     # --- what the cache has ----------------------------------------------------------------------------------
 
-    def _kept_document(self, id_: str) -> IndexedDocument | None:
+    def _kept_document(self, id_: str) -> _Cut | None:
         kept = self._cache.parcel(self._keys.parcel(id_))
         if kept is None:
             return None
         keys, body = kept
         entries = self._cache.get(keys)
         try:
-            return _indexed(id_, Parcel.load(body), [entries[key] for key in keys])
+            parcel = Parcel.load(body)
+            _indexed(id_, parcel, [entries[key] for key in keys])
         except (ValueError, KeyError):  # made by other hands; or one of its entries was damaged
             return None
+        return _Cut(parcel, keys, entries)
 
     def _kept_reading(self, id_: str) -> _Detected | None:
         kept = self._cache.reading(self._keys.reading(id_))
@@ -228,37 +343,27 @@ class Builder:
         self._cache.put_reading(self._keys.reading(id_), json.dumps(body, ensure_ascii=False).encode("utf-8"))
         return reading, language
 
-    def _prepare(self, id_: str, detected: _Detected) -> IndexedDocument:
+    def _prepare(self, id_: str, detected: _Detected) -> _Cut:
         reading, language = detected
         sha256 = self._plan.recipe.documents[id_]["sha256"]
         document = with_language(make_document(id_, sha256, reading, self._plan.sources.get(id_)), language)
         size_chars, groups = self._settings.chunk_size_chars, self._plan.groups
         parcel, matched = prepare(document, self._encoder.opened, size_chars, groups)
         texts = [text for several in matched for text in several]
-        keys = [self._cache.key(text) for text in texts]
-        entries = self._entries(dict(zip(keys, texts, strict=True)), self._state[id_].size_bytes)
-        self._cache.put_parcel(self._keys.parcel(id_), keys, parcel.dump())
-        return _indexed(id_, parcel, [entries[key] for key in keys])
+        keys = [self._cache.key(text.text) for text in texts]
+        cut = _Cut(parcel, keys, self._cache.get(keys), parcel.dump())
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in cut.entries}
+        cut.awaited.extend(self._await(key, text) for key, text in missing.items())
+        return cut
 
-    def _entries(self, texts: Mapping[bytes, str], size_bytes: int) -> dict[bytes, Entry]:
-        known = self._cache.get(list(texts))
-        missing = [key for key in texts if key not in known]
-        embedded = zip(missing, self._embed([texts[key] for key in missing]), strict=True)
-        done = 0
-        while batch := list(islice(embedded, _CACHED_AT_ONCE)):
-            self._cache.put(batch)
-            known.update(batch)
-            done += len(batch)
-            self.embedded += len(batch)
-            self._tell(size_bytes * done / len(missing))
-        return known
+    def _await(self, key: bytes, text: MatchedText) -> _Awaited:
+        """Begin to embed a text, unless a document before this one has begun it already."""
+        begun = self._begun.get(key)
+        entry = self._begun[key] = begun or self._embedder.begin(text)
+        return _Awaited(key, entry, len(text.text), begun is None)
 
-    def _embed(self, texts: Sequence[str]) -> Iterator[Entry]:
+    def _embed(self, texts: Sequence[MatchedText]) -> Iterator[Entry]:
         encoder = self._encoder.opened
-        for text, encoding in zip(texts, encoder.encode(texts), strict=True):
-            words = encoding.tokens[encoder.tokenize(text).is_word]
+        for text, encoding in zip(texts, encoder.encode([each.text for each in texts]), strict=True):
+            words = encoding.tokens[text.is_word]
             yield Entry(encoding.vector, codec_for(encoder.info, words.shape[1]).encode(words))
-
-    def _tell(self, bytes_more: float = 0.0) -> None:
-        share = (self._bytes_done + bytes_more) / self._bytes
-        self._on_progress(Progress("indexing", self._done, len(self._state), self.embedded, share))

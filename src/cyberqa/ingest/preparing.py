@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cyberqa import chunking, matching, tables
 from cyberqa.embedding import Encoder
@@ -18,7 +19,17 @@ from cyberqa.names.given import Groups
 from cyberqa.types import JSON, Chunk, Document, Span
 
 
-def prepare(document: Document, encoder: Encoder, size_chars: int, groups: Groups) -> tuple[Parcel, list[list[str]]]:
+@dataclass(frozen=True, slots=True)
+class MatchedText:
+    """A text that a chunk is matched by, and which of its tokens are words."""
+
+    text: str
+    is_word: NDArray[np.bool_]
+
+
+def prepare(
+    document: Document, encoder: Encoder, size_chars: int, groups: Groups
+) -> tuple[Parcel, list[list[MatchedText]]]:
     """Cut a document and count its words; return what it brings, and for each chunk the texts that it is matched by.
 
     ``groups`` are names that the user gives.
@@ -54,16 +65,20 @@ def prepare(document: Document, encoder: Encoder, size_chars: int, groups: Group
         lower_case=found.lower_case,
         names=found.counts,
     )
-    return parcel, [[each.text for each in texts] for texts in matched]
+    return parcel, [
+        [MatchedText(each.text, is_word) for each, is_word in zip(texts, found.is_word, strict=True)]
+        for texts, found in zip(matched, tokens, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Tokens:
-    """Of a chunk: see Parcel."""
+    """Of a chunk: see Parcel; and of each of its texts, which tokens are words."""
 
     skipped: list[int]
     pieces: list[int]
     sentences: str
+    is_word: list[NDArray[np.bool_]]
 
 
 def _tokens(texts: Sequence[matching.Matched], encoder: Encoder) -> _Tokens:
@@ -71,6 +86,7 @@ def _tokens(texts: Sequence[matching.Matched], encoder: Encoder) -> _Tokens:
     skipped: list[int] = []
     pieces: set[int] = set()
     sentences = b""
+    is_word: list[NDArray[np.bool_]] = []
     for place, text in enumerate(texts):
         tokens = encoder.tokenize(text.text)
         starts = tokens.spans[tokens.is_word, 0]
@@ -78,7 +94,8 @@ def _tokens(texts: Sequence[matching.Matched], encoder: Encoder) -> _Tokens:
         skipped.append(first)
         pieces.update(tokens.ids[tokens.is_word][first:].tolist())
         sentences += matching.sentences_of(text, starts[first:]).tobytes()
-    return _Tokens(skipped, sorted(pieces), sentences.hex())
+        is_word.append(tokens.is_word)
+    return _Tokens(skipped, sorted(pieces), sentences.hex(), is_word)
 
 
 def _columns(document: Document) -> JSON:

@@ -9,16 +9,21 @@ from cyberqa.types import JSON
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is: what it is doing, documents done, texts embedded, and the share of the bytes done.
+    """How far a build is: what it is doing, documents done, texts embedded, chunks done.
 
-    ``is_waiting`` says that it does nothing until another builder is done.
+    ``chunks_per_s`` are those that are embedded, ``seconds_left`` what embedding the rest takes, ``share`` how much of
+    the work is done; each None while it cannot be known. ``is_waiting`` says that it does nothing until another builder
+    is done.
     """
 
     stage: str
     documents_done: int = 0
     documents: int = 0
     embedded: int = 0
-    share: float = 0.0
+    chunks: int = 0
+    chunks_per_s: float | None = None
+    seconds_left: float | None = None
+    share: float | None = None
     is_waiting: bool = False
 
 

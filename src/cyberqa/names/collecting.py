@@ -83,14 +83,14 @@ class AliasCollector:
     def __init__(self, groups: Groups) -> None:
         self._given = list(group_aliases(groups, Origin.GIVEN))
         self._shipped = shipped_aliases()
-        self._definitions: dict[str, list[tuple[str, mining.Definition]]] = {}
+        self._meanings = mining.Meanings()
         self._lower_case: set[str] = set()
         self._counts: Counter[str] = Counter()
 
     def add(self, document: str, found: FoundNames) -> None:
         """Take what :func:`find_names` has found in a document, given by id."""
         for definition in found.definitions:
-            self._definitions.setdefault(definition.short, []).append((document, definition))
+            self._meanings.add(document, definition)
         self._lower_case.update(found.lower_case)
         self._counts.update(found.counts)
 
@@ -109,10 +109,9 @@ class AliasCollector:
 
     def _mined(self) -> Iterator[Alias]:
         rank: Counter[str] = Counter()
-        for short, found in mining.choose(self._definitions):
-            document, first = found[0]
-            long = mining.usual_form(found)
-            place = (document, first.span, len(found), rank[short])
+        for short, found in self._meanings.choose():
+            long = found.usual_form
+            place = (found.document, found.first.span, found.definitions, rank[short])
             rank[short] += 1
             yield Alias(short, long, Kind.SHORT, Origin.MINED, self._is_exact(short), *place)
             yield Alias(long, short, Kind.LONG, Origin.MINED, False, *place)

@@ -208,24 +208,50 @@ _MOST_MEANINGS = 3
 _LEAST_SHARE_OF_BEST = 0.25
 
 
-def choose(definitions: dict[str, list[tuple[str, Definition]]]) -> Iterator[tuple[str, list[tuple[str, Definition]]]]:
-    """Yield ``(short form, its definitions of one meaning)`` of what is kept, the most frequent meaning first.
+@dataclass(slots=True)
+class Meaning:
+    """One meaning of a short form: where it is defined first, how often, and how its long form is written.
 
-    ``definitions`` maps a short form to all its ``(document, definition)``, in order. A name of which no
-    letter fits is kept only where there is no other.
+    ``longs`` counts the ways, in order of appearance.
     """
-    for short in sorted(definitions):
-        has_letters = any(definition.by_letters for _, definition in definitions[short])
-        meanings: dict[str, list[tuple[str, Definition]]] = {}
-        for document, definition in definitions[short]:
-            if definition.by_letters or not has_letters:
-                meanings.setdefault(key_of(definition.long), []).append((document, definition))
-        ordered = sorted(meanings.values(), key=lambda found: (-len(found), found[0][0], found[0][1].span.start))
-        for found in ordered[:_MOST_MEANINGS]:
-            if len(found) >= _LEAST_SHARE_OF_BEST * len(ordered[0]):
-                yield short, found
+
+    document: str
+    first: Definition
+    longs: Counter[str]
+
+    @property
+    def definitions(self) -> int:
+        """How often it is defined."""
+        return self.longs.total()
+
+    @property
+    def usual_form(self) -> str:
+        """The most frequent way in which the long form is written; the first of equals."""
+        return self.longs.most_common(1)[0][0]
 
 
-def usual_form(found: list[tuple[str, Definition]]) -> str:
-    """Return the most frequent way in which a long form is written; the first of equals."""
-    return Counter(definition.long for _, definition in found).most_common(1)[0][0]
+class Meanings:
+    """Takes the definitions of one document after the other, in order, and keeps no more than their different words."""
+
+    def __init__(self) -> None:
+        self._by_letters: dict[str, dict[str, Meaning]] = {}  # by short form, then by the key of the long one
+        self._others: dict[str, dict[str, Meaning]] = {}
+
+    def add(self, document: str, definition: Definition) -> None:
+        """Take a definition in a document, given by id."""
+        kind = self._by_letters if definition.by_letters else self._others
+        meanings = kind.setdefault(definition.short, {})
+        known = meanings.setdefault(key_of(definition.long), Meaning(document, definition, Counter()))
+        known.longs[definition.long] += 1
+
+    def choose(self) -> Iterator[tuple[str, Meaning]]:
+        """Yield each short form with its meanings that are kept, the most frequent first.
+
+        A name of which no letter fits is kept only where there is no other.
+        """
+        for short in sorted(self._by_letters.keys() | self._others.keys()):
+            meanings = (self._by_letters.get(short) or self._others[short]).values()
+            ordered = sorted(meanings, key=lambda each: (-each.definitions, each.document, each.first.span.start))
+            for meaning in ordered[:_MOST_MEANINGS]:
+                if meaning.definitions >= _LEAST_SHARE_OF_BEST * ordered[0].definitions:
+                    yield short, meaning
