@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyberqa.index.manifest import CHUNK_VECTORS_FILE, VectorSearch
-from cyberqa.index.opening import clusters_header, empty_clusters, list_header, read_clusters
+from cyberqa.index.opening import clusters_header, list_header, read_clusters
 from cyberqa.index.vectors import one_thread
 from cyberqa.types import Matrix
 
@@ -36,6 +36,7 @@ _SAMPLED = 256
 _NEAREST = 10
 _STEP = 101
 """How far apart, among the sampled rows, the two lie that make a question: odd, so that all take part as both."""
+_MAY_DIFFER = 0.005  # of a recall measured again, on another processor perhaps
 _SAME = 1e-5  # scores that differ by less are as near: the same passage may stand in several places
 
 
@@ -128,7 +129,8 @@ def _write_list(handle: BinaryIO, vectors: NDArray[np.float16], rows: NDArray[np
 
 
 def _nearest_lists(vectors: NDArray[np.float16], centroids: Matrix) -> NDArray[np.int32]:
-    quantizer: Any = empty_clusters(centroids).quantizer
+    quantizer: Any = faiss.IndexFlatIP(vectors.shape[1])
+    quantizer.add(centroids)
     nearest = np.empty(len(vectors), np.int32)
     for first, block in _blocks(vectors):
         nearest[first : first + len(block)] = quantizer.search(block, 1)[1][:, 0]
@@ -138,13 +140,11 @@ def _nearest_lists(vectors: NDArray[np.float16], centroids: Matrix) -> NDArray[n
 # --- recall --------------------------------------------------------------------------------------------------
 
 
-def made_up_questions(vectors: NDArray[np.float16]) -> Matrix:
-    """Return up to 256 vectors that are to passages what questions are: each lies between two passages.
+def made_up_questions(sample: Matrix) -> Matrix:
+    """Return as many vectors that are to passages what questions are: each lies between two of the sample.
 
-    A passage itself would be too easy to find. On 260 questions asked of a million vectors, these had the recall of
-    the questions within .01, and mostly a lower one; passages had .05 more.
+    A passage itself would be too easy to find (docs/scaling.md).
     """
-    sample = vectors[_evenly(len(vectors), _SAMPLED)].astype(np.float32)
     between = sample + np.roll(sample, _STEP % max(len(sample), 1), axis=0)
     lengths = np.linalg.norm(between, axis=1, keepdims=True)
     questions: Matrix = between / np.maximum(lengths, np.finfo(np.float32).tiny)
@@ -153,22 +153,25 @@ def made_up_questions(vectors: NDArray[np.float16]) -> Matrix:
 
 def _measured(index: Any, vectors: NDArray[np.float16]) -> VectorSearch:
     """Return the fewest lists, by powers of two, that must be searched for the recall wanted."""
-    questions = made_up_questions(vectors)
+    questions = made_up_questions(vectors[_evenly(len(vectors), _SAMPLED)].astype(np.float32))
     worst = _worst_wanted(vectors, questions) - _SAME
     lists, probed = index.nlist, 1
     while True:
-        recall = recall_of(index, questions, worst, probed)
+        recall = _recall(index, questions, worst, probed)
         if recall >= _WANTED or probed == lists:
             return VectorSearch(lists, probed, round(recall, 4), len(questions))
         probed = min(2 * probed, lists)
 
 
-def recall_of(index: Any, questions: Matrix, worst: NDArray[np.float32], probed: int) -> float:
+def _recall(index: Any, questions: Matrix, worst: NDArray[np.float32], probed: int) -> float:
     """Return the share of the nearest that is found; ``worst`` (questions,) is the score of the last of them."""
-    wanted = min(_NEAREST, index.ntotal)
+    return float((_scores_found(index, questions, probed) >= worst[:, None]).mean())
+
+
+def _scores_found(index: Any, questions: Matrix, probed: int) -> Matrix:
     parameters: Any = faiss.SearchParametersIVF
-    scores, _ = index.search(questions, wanted, params=parameters(nprobe=probed))
-    return float((scores >= worst[:, None]).mean())
+    scores: Matrix = index.search(questions, min(_NEAREST, index.ntotal), params=parameters(nprobe=probed))[0]
+    return scores
 
 
 def _worst_wanted(vectors: NDArray[np.float16], questions: Matrix) -> NDArray[np.float32]:
@@ -184,3 +187,34 @@ def _inner_products(questions: Matrix, block: Matrix, k: int) -> Matrix:
     """Return the highest inner products of each question with a block, by FAISS: NumPy would use several threads."""
     scores: Matrix = faiss.knn(questions, block, min(k, len(block)), metric=faiss.METRIC_INNER_PRODUCT)[0]
     return scores
+
+
+# --- checking ------------------------------------------------------------------------------------------------
+
+
+def search_faults(folder: Path, dim: int, search: VectorSearch) -> list[str]:
+    """Return what is wrong with the lists of a generation: rows that are missing, or a recall that is not as recorded.
+
+    Raises:
+        ValueError, RuntimeError: the file is not what the manifest says.
+    """
+    if not search.lists:
+        return []
+    index = read_clusters(folder / CHUNK_VECTORS_FILE, dim, search.lists)
+    if not np.array_equal(np.sort(_rows_in_lists(index)), np.arange(index.ntotal)):
+        return ["some chunks are in none of the lists, or in several"]
+    questions = made_up_questions(index.reconstruct_batch(_evenly(index.ntotal, _SAMPLED)))
+    with one_thread():
+        worst = _scores_found(index, questions, search.lists)[:, -1] - _SAME
+        recall = _recall(index, questions, worst, search.probed)
+    if search.recall_at_10 is None or abs(recall - search.recall_at_10) > _MAY_DIFFER:
+        return [f"its recall is {recall:.4f}, not {search.recall_at_10} as was recorded"]
+    return []
+
+
+def _rows_in_lists(index: Any) -> NDArray[np.int64]:
+    lists: Any = index.invlists
+    sizes = [lists.list_size(number) for number in range(index.nlist)]
+    rows = [faiss.rev_swig_ptr(lists.get_ids(number), size) for number, size in enumerate(sizes) if size]
+    found: NDArray[np.int64] = np.concatenate(rows)
+    return found
