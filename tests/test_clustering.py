@@ -33,9 +33,9 @@ def unit(rows: np.ndarray) -> np.ndarray:
 def clustered(total: int, seed: int = 5) -> np.ndarray:
     """Vectors around 40 centres, as passages lie around topics; fp16 holds them as they are."""
     random = np.random.default_rng(seed)
-    return unit(
-        unit(random.normal(size=(40, DIM)))[random.integers(0, 40, total)] + random.normal(0, 0.1, (total, DIM))
-    )
+    centres = unit(random.normal(size=(40, DIM)))
+    vectors = unit(centres[random.integers(0, 40, total)] + random.normal(0, 0.1, (total, DIM)))
+    return vectors.astype(np.float16).astype(np.float32)
 
 
 def written(folder, vectors: np.ndarray):
