@@ -115,6 +115,15 @@ def test_who_asks_for_more_than_the_lists_hold_gets_all(arranged):
     assert sorted(found.nearest_rows(question, len(vectors) + 5).tolist()) == list(range(len(vectors)))
 
 
+def test_where_the_lists_searched_hold_too_few_all_are_searched(tmp_path):
+    vectors = clustered(2000)
+    written(tmp_path, vectors)
+    search = replace(arrange_vectors(tmp_path, DIM, 1), probed=1)
+    found = ChunkVectors(tmp_path, DIM, search, len(vectors))
+    sizes = {len(set(found.nearest_rows(vector, 100).tolist())) for vector in vectors[::50]}
+    assert sizes == {100}
+
+
 @given(st.integers(1, 400), st.integers(0, 10))
 @examples(max_examples=25)
 def test_any_number_of_vectors_can_be_arranged(tmp_path_factory, total, seed):

@@ -13,7 +13,7 @@ from cyberqa.embedding.token_codec import Codes
 from cyberqa.errors import SearchIndexError
 from cyberqa.index import lexical
 from cyberqa.index.alias_table import AliasTable
-from cyberqa.index.arrays import distinct, mapped
+from cyberqa.index.arrays import StoredRows, distinct, mapped
 from cyberqa.index.contents import Contents
 from cyberqa.index.files import is_plain
 from cyberqa.index.manifest import (
@@ -48,7 +48,7 @@ class Generation(Contents, Vocabulary, AliasTable, ChunkVectors):
         """What stands beside each chunk: (chunks,) of tokens.ROW."""
         self.pieces = mapped(folder / PIECES_FILE)
         """In how many chunks a word piece stands, by its id."""
-        self._tokens = mapped(folder / TOKENS_FILE)
+        self._tokens = StoredRows(folder / TOKENS_FILE)
         self._token_sentences = mapped(folder / TOKEN_SENTENCES_FILE)
         postings = mapped(folder / POSTINGS_FILE)
         self._check_arrays(postings)
@@ -84,7 +84,7 @@ class Generation(Contents, Vocabulary, AliasTable, ChunkVectors):
         rows, codes, sentences = self.rows, self._tokens, self._token_sentences
         is_ours = (
             (rows.dtype, postings.dtype, codes.dtype, sentences.dtype) == (ROW, lexical.POSTING, np.uint8, np.uint8)
-            and (rows.ndim, postings.ndim, codes.ndim, sentences.ndim, self.pieces.ndim) == (1, 1, 2, 1, 1)
+            and (rows.ndim, postings.ndim, len(codes.shape), sentences.ndim, self.pieces.ndim) == (1, 1, 2, 1, 1)
             and np.issubdtype(self.pieces.dtype, np.unsignedinteger)
             and len(codes) == len(sentences)
             and 0 < len(rows) == self.manifest.chunks
@@ -105,15 +105,15 @@ class Generation(Contents, Vocabulary, AliasTable, ChunkVectors):
 
     def token_codes(self, rows: NDArray[np.int64]) -> tuple[Codes, NDArray[np.int64]]:
         """Return the codes of all tokens of some chunks, ``(n, dims / 8)``, and the place of each chunk's first."""
-        found = [self._tokens[span] for span in map(self._token_span, rows)]
-        firsts = np.cumsum([0, *map(len, found)])[:-1]
-        return np.concatenate(found), firsts
+        about = self.rows[rows]
+        counts = about["tokens"].astype(np.int64)
+        codes: Codes = self._tokens.read(zip(about["first_token"].tolist(), counts.tolist(), strict=True))
+        if len(codes) != counts.sum():
+            raise ValueError("its tokens end before their rows do")
+        return codes, np.cumsum(counts) - counts
 
     def token_sentences(self, row: int) -> NDArray[np.uint8]:
         """Return the sentence of each token of a chunk, by place in the chunk; see matching.sentences_of."""
-        sentences: NDArray[np.uint8] = self._token_sentences[self._token_span(row)]
-        return sentences
-
-    def _token_span(self, row: int) -> slice:
         first, count = int(self.rows["first_token"][row]), int(self.rows["tokens"][row])
-        return slice(first, first + count)
+        sentences: NDArray[np.uint8] = self._token_sentences[first : first + count]
+        return sentences
