@@ -61,6 +61,17 @@ def test_questions_and_documents_are_read_behind_the_models_own_prompts(prompted
         assert len(encoding.tokens) == len(encoder.tokenize(TEXT).ids)
 
 
+def test_counting_leaves_the_tokenizer_alone_that_another_thread_may_be_encoding_with(prompted):
+    """Where both share one, it may be switched while it is borrowed, which is an error, or cut what is counted."""
+    encoder = load_encoder(Settings(model=str(prompted)))
+    next(encoder.encode([TEXT]))
+    switches = encoder._model.tokenizer.backend_tokenizer
+    before = (switches.truncation, switches.padding)
+    assert before != (None, None)
+    assert encoder.count_tokens("law " * 500) == len(encoder.tokenize("law " * 500).ids) - 2 == 500
+    assert (switches.truncation, switches.padding) == before
+
+
 def test_prompts_take_their_room_from_the_window(prompted):
     encoder = load_encoder(Settings(model=str(prompted)))
     assert encoder.info.window_tokens == 128 - 2 - 4

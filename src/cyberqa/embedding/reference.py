@@ -5,6 +5,7 @@ of what is encoded and of nothing else: neither tokens nor their vectors show it
 Loading a model imports torch, which takes seconds: only a setting that asks for another model or a device leads here.
 """
 
+import copy
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +33,9 @@ class SentenceTransformerEncoder(Encoder):
 
     def __init__(self, model: Any, info: EncoderInfo) -> None:
         self._model = model
+        # Encoding switches the model's own tokenizer to cutting and padding, and may run in another thread meanwhile.
+        self._tokenizer = copy.deepcopy(model.tokenizer)
+        _count_tokens(self._tokenizer, "")  # from here on it cuts nothing, and no call switches it any more
         self._info = info
 
     @classmethod
@@ -61,7 +65,7 @@ class SentenceTransformerEncoder(Encoder):
             _own_prompt(loaded, _DOCUMENT_PROMPTS) if document_prompt is None else document_prompt,
         )
         window = max_tokens - loaded.tokenizer.num_special_tokens_to_add()
-        window -= max(_count_tokens(loaded, prompt) for prompt in prompts)
+        window -= max(_count_tokens(loaded.tokenizer, prompt) for prompt in prompts)
         if window < _LEAST_WINDOW:
             raise ModelError(
                 f"model {model!r} and its prompts leave {window} tokens for text, expected at least {_LEAST_WINDOW}",
@@ -89,11 +93,11 @@ class SentenceTransformerEncoder(Encoder):
 
     def count_tokens(self, text: str) -> int:
         """See Encoder."""
-        return _count_tokens(self._model, text)
+        return _count_tokens(self._tokenizer, text)
 
     def tokenize(self, text: str) -> Tokens:
         """See Encoder."""
-        found = self._model.tokenizer(text, truncation=False, verbose=False, return_offsets_mapping=True)
+        found = self._tokenizer(text, truncation=False, verbose=False, return_offsets_mapping=True)
         return tokens_of(text, found["input_ids"], found["offset_mapping"])
 
     def encode(self, texts: Iterable[str]) -> Iterator[Encoding]:
@@ -135,8 +139,8 @@ def _own_prompt(model: Any, names: Sequence[str]) -> str:
     return next((prompt for name in names if (prompt := model.prompts.get(name))), "")
 
 
-def _count_tokens(model: Any, text: str) -> int:
-    return len(model.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
+def _count_tokens(tokenizer: Any, text: str) -> int:
+    return len(tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
 
 
 def _source(model: str) -> str:

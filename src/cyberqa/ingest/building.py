@@ -214,7 +214,7 @@ class Builder:
                 self._held.popleft()
                 yield from self._finish(id_, cut)
             elif len(self._begun) > texts_ahead or self._chunks_held - cut.chunks > chunks_ahead:
-                cut.awaited[min(_CACHED_AT_ONCE, len(cut.awaited)) - 1].entry.exception()  # waits for it
+                cut.awaited[0].entry.exception()  # waits; it has been sent, for what is unsent came after it
                 self._take(id_, cut)
             elif cut.awaited[0].entry.done():
                 self._take(id_, cut)
@@ -348,7 +348,9 @@ class Builder:
         sha256 = self._plan.recipe.documents[id_]["sha256"]
         document = with_language(make_document(id_, sha256, reading, self._plan.sources.get(id_)), language)
         size_chars, groups = self._settings.chunk_size_chars, self._plan.groups
-        parcel, matched = prepare(document, self._encoder.opened, size_chars, groups)
+        encoder = self._encoder.opened
+        self._tell()  # the model is open, and a long document takes seconds to be cut
+        parcel, matched = prepare(document, encoder, size_chars, groups)
         texts = [text for several in matched for text in several]
         keys = [self._cache.key(text.text) for text in texts]
         cut = _Cut(parcel, keys, self._cache.get(keys), parcel.dump())

@@ -10,6 +10,7 @@ from cyberqa.ingest.preparing import MatchedText
 GROUP_TEXTS = 128
 """Handed to the encoder together. It shares them among its threads, of which some wait for the last text of a group;
 and a GPU wants many. Groups are cut by number, never by the clock: where a text's company matters, it is the same."""
+FIRST_TEXTS = 8  # of the first group, and each is twice the one before: the encoder need not wait for so many
 
 _Begun = tuple[MatchedText, "Future[Entry]"]
 
@@ -24,6 +25,7 @@ class Embedder:
         self._embed = embed
         self._thread = ThreadPoolExecutor(1, "embedder")
         self._group: list[_Begun] = []
+        self._full = min(FIRST_TEXTS, GROUP_TEXTS)
         self._is_closed = False
 
     @property
@@ -35,7 +37,8 @@ class Embedder:
         """Return what will hold the text's entry, or the reason why there is none."""
         promised: Future[Entry] = Future()
         self._group.append((text, promised))
-        if len(self._group) >= GROUP_TEXTS:
+        if len(self._group) >= self._full:
+            self._full = min(2 * self._full, GROUP_TEXTS)
             self.send()
         return promised
 
