@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from conftest import FakeEncoder, bm25_scores
 from cyberqa import ingest
-from cyberqa.index import lexical
+from cyberqa.index import lexical, scoring
 from cyberqa.index.generation import Generation
 from cyberqa.index.phrases import phrase_matches, quoted_phrases, without_quoted
 from cyberqa.index.postings import PostingsBuilder
@@ -182,15 +182,19 @@ def asked_texts(draw):
     return chunks, draw(st.lists(st.tuples(st.sampled_from([1.0, 0.5]), clauses), min_size=1, max_size=3))
 
 
-@given(asked_texts(), st.integers(1, 8), st.data())
-def test_the_best_chunks_are_found_whatever_words_are_left_out_and_scored_to_the_bit(case, k, data):
+@pytest.mark.parametrize("few", [0, 1000])
+@given(case=asked_texts(), k=st.integers(1, 8), data=st.data())
+def test_the_best_chunks_are_found_whatever_words_are_left_out_and_scored_to_the_bit(few, case, k, data):
     chunks, texts = case
     allowed = data.draw(st.none() | st.lists(st.booleans(), min_size=chunks, max_size=chunks).map(np.array))
     expected = added_up(texts, chunks)
-    scores = WordScores(texts, chunks)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(scoring, "_FEW_CHUNKS", few)
+        patched.setattr(scoring, "_POOL", data.draw(st.integers(1, 40)))
+        scores = WordScores(texts, chunks)
+        leading = scores.leading(k, allowed)
     rows = np.array(data.draw(st.lists(st.integers(0, chunks - 1))), np.int64)
     assert np.array_equal(scores.of(rows), expected[rows])
-    leading = scores.leading(k, allowed)
     ours = expected if allowed is None else np.where(allowed, expected, 0)
     worst_wanted = np.sort(ours)[::-1][: min(k, chunks)][-1]
     assert set(np.flatnonzero((ours >= worst_wanted) & (ours > 0))) <= set(leading.tolist())
@@ -198,13 +202,14 @@ def test_the_best_chunks_are_found_whatever_words_are_left_out_and_scored_to_the
     assert (ours[leading] > 0).all()
 
 
-def test_words_that_stand_nearly_everywhere_are_not_added_up():
+def test_words_that_stand_nearly_everywhere_are_not_added_up(monkeypatch):
     """Their postings are the long ones. Here they are poisoned: reading them all would be seen."""
     chunks = 1000
     rare = np.array([(row, 8.0) for row in range(0, 60, 2)], lexical.POSTING)
     common = np.zeros(chunks, lexical.POSTING)
     common["row"], common["weight"] = np.arange(chunks), 1e-4
     common["weight"][-1] = np.inf
+    monkeypatch.setattr(scoring, "_FEW_CHUNKS", 0)
     scores = WordScores([(1.0, [[(common, 1.0)], [(rare, 1.0)]])], chunks)
     assert scores.leading(10).tolist() == list(range(0, 60, 2))
     assert scores.leading(40).tolist() == list(range(chunks)), "too few hold the rare word"

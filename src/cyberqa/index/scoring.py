@@ -19,15 +19,23 @@ Clause = Sequence[tuple[Postings, float]]
 """One word of a question: the postings of its spellings (stems under several languages, what a typo may have meant),
 each with a weight. A chunk is credited with the best of them, so that a word counts once."""
 
-_LONG = 8
-"""A word in more than one of so many chunks is worth asking first whether it can still change which are the best: that
-costs about as much as adding it."""
+_FEW_CHUNKS = 20_000
+"""Up to so many, all words are simply added up: to look for what can be left out costs more than it spares."""
+
+_LONG = 16
+"""A word in more than one of so many chunks is worth asking first whether it can still change which are the best."""
+
+_FEW = 10
+"""Chunks that may be among the ``k`` best, for each of these: more, and another word is added to tell them apart."""
+
+_POOL = 10_000
+"""Chunks with the rarest words that are kept in sight: the k-th best of all is no worse than the k-th best of these."""
 
 _ROUNDING = 1e-5
 """Relative, and far over what the order of summing some dozens of float32 can change."""
 
 _READ_WHOLE = 32
-"""Places looked up in fewer postings than so many times as many are found faster by reading all of these."""
+"""Rows looked up in fewer postings than so many times as many are found faster by reading all of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +57,30 @@ class WordScores:
     def __init__(self, texts: Sequence[tuple[float, Sequence[Clause]]], chunks: int) -> None:
         self._texts = texts
         self._chunks = chunks
+        self._rows = np.arange(chunks if chunks <= _FEW_CHUNKS else 0)
+        self._scores = self._work_out(self._rows)
+        """Of ``_rows``, ascending: those that were asked for so far."""
 
     def of(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return the scores of some chunks, ``(len(rows),)``."""
+        if len(self._rows) < self._chunks:
+            self._look_up(distinct(rows.astype(np.int64)))
+        return self._scores[np.searchsorted(self._rows, rows)]
+
+    def _look_up(self, rows: NDArray[np.int64]) -> None:
+        places = np.searchsorted(self._rows, rows)
+        is_known = np.append(self._rows, -1)[places] == rows
+        new = rows[~is_known]
+        places = places[~is_known]
+        self._rows, scores = np.insert(self._rows, places, new), self._work_out(new)
+        self._scores = np.insert(self._scores, places, scores)
+
+    def _work_out(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         total = np.zeros(len(rows), np.float32)
         for factor, clauses in self._texts:
             scores = np.zeros(len(rows), np.float32)
             for clause in clauses:
-                scores += _credited(clause, rows)
+                scores += _credited(clause, rows, self._chunks)
             total += np.float32(factor) * scores
         return total
 
@@ -65,25 +89,28 @@ class WordScores:
 
         With ``allowed``, ``(chunks,)`` bool, of these chunks only.
         """
+        if len(self._rows) == self._chunks:
+            return _near(self._scores, k, 0.0, np.empty(0, np.int64), allowed)
+        words = sorted(self._words(), key=lambda word: -word.most)
         partial = np.zeros(self._chunks, np.float32)
-        left = sorted(self._words(), key=lambda word: -word.most)
-        while left and not (self._is_long(left[0]) and _are_settled(partial, left, k, allowed)):
-            word = left.pop(0)
+        pool = np.empty(0, np.int64)
+        for place, word in enumerate(words):
+            left = sum(each.most for each in words[place:]) * (1 + _ROUNDING)
+            if word.postings * _LONG > self._chunks and _worst_wanted(partial[pool], k) > left:
+                rows = _near(partial, k, left, pool, allowed)
+                if len(rows) <= _FEW * k:
+                    return rows
             _add(partial, word)
-        rows = _holding(partial, allowed)
-        if len(rows) > k:
-            scores = partial[rows]
-            rows = rows[scores >= _kth(scores, k) * (1 - _ROUNDING) - _most(left)]
-        return rows
+            if len(pool) < _POOL:
+                held = np.concatenate([postings["row"][:_POOL] for postings, _ in word.clause]).astype(np.int64)
+                pool = distinct(np.concatenate([pool, held if allowed is None else held[allowed[held]]]))
+        return _near(partial, k, 0.0, pool, allowed)
 
     def _words(self) -> Iterator[_Word]:
         for factor, clauses in self._texts:
             for clause in clauses:
-                most = max((weight * highest_weight(len(found), self._chunks) for found, weight in clause), default=0.0)
+                most = max(weight * highest_weight(len(found), self._chunks) for found, weight in clause)
                 yield _Word(clause, factor, factor * most)
-
-    def _is_long(self, word: _Word) -> bool:
-        return word.postings * _LONG > self._chunks
 
 
 def stands_in(rows: NDArray[np.integer], postings: Postings) -> NDArray[np.bool_]:
@@ -91,11 +118,15 @@ def stands_in(rows: NDArray[np.integer], postings: Postings) -> NDArray[np.bool_
     return _find(postings, rows)[1]
 
 
-def _credited(clause: Clause, rows: NDArray[np.integer]) -> NDArray[np.float32]:
+def _credited(clause: Clause, rows: NDArray[np.int64], chunks: int) -> NDArray[np.float32]:
     best = np.zeros(len(rows), np.float32)
     for postings, weight in clause:
-        places, is_there = _find(postings, rows)
-        best[is_there] = np.maximum(best[is_there], postings["weight"][places[is_there]] * np.float32(weight))
+        if len(rows) == chunks:  # all of them, in order
+            places, found = postings["row"], postings["weight"]
+        else:
+            at, is_there = _find(postings, rows)
+            places, found = np.flatnonzero(is_there), postings["weight"][at[is_there]]
+        best[places] = np.maximum(best[places], found * np.float32(weight))
     return best
 
 
@@ -127,26 +158,25 @@ def _add(partial: NDArray[np.float32], word: _Word) -> None:
     if len(word.clause) == 1:
         ((postings, weight),) = word.clause
         partial[postings["row"]] += postings["weight"] * np.float32(word.factor * weight)  # a term has one a chunk
-    elif word.clause:
-        rows = distinct(np.concatenate([postings["row"] for postings, _ in word.clause]))
-        partial[rows] += np.float32(word.factor) * _credited(word.clause, rows)
+    else:
+        rows = distinct(np.concatenate([postings["row"] for postings, _ in word.clause])).astype(np.int64)
+        partial[rows] += np.float32(word.factor) * _credited(word.clause, rows, len(partial))
 
 
-def _are_settled(partial: NDArray[np.float32], left: Sequence[_Word], k: int, allowed: Mask | None) -> bool:
-    """Whether no chunk that holds only words that are left can be among the ``k`` best."""
-    scores = partial[_holding(partial, allowed)]
-    return len(scores) > k and _kth(scores, k) * (1 - _ROUNDING) > _most(left)
+def _near(
+    partial: NDArray[np.float32], k: int, left: float, pool: NDArray[np.int64], allowed: Mask | None
+) -> NDArray[np.int64]:
+    """Return the rows that can be among the ``k`` best, where what is left to add to any is no more than ``left``."""
+    floor = _worst_wanted(partial[pool], k) - left
+    rows = np.flatnonzero(partial >= floor if floor > 0 else partial)
+    if allowed is not None:
+        rows = rows[allowed[rows]]
+    scores = partial[rows]
+    return rows[scores >= _worst_wanted(scores, k) - left]
 
 
-def _holding(partial: NDArray[np.float32], allowed: Mask | None) -> NDArray[np.int64]:
-    rows = np.flatnonzero(partial)
-    return rows if allowed is None else rows[allowed[rows]]
-
-
-def _kth(scores: NDArray[np.float32], k: int) -> float:
-    """Return the ``k``-th highest of more than ``k`` scores."""
-    return float(np.partition(scores, len(scores) - k)[len(scores) - k])
-
-
-def _most(left: Sequence[_Word]) -> float:
-    return sum(word.most for word in left) * (1 + _ROUNDING)
+def _worst_wanted(scores: NDArray[np.float32], k: int) -> float:
+    """Return what the last of the ``k`` highest scores is no lower than, but for rounding; 0 where there are fewer."""
+    if len(scores) < k:
+        return 0.0
+    return float(np.partition(scores, len(scores) - k)[len(scores) - k]) * (1 - _ROUNDING)

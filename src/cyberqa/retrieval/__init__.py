@@ -120,6 +120,8 @@ class _Words:
 
     def shares_quoted(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the share of the quoted phrases that each row holds, ``(len(rows),)``."""
+        if not self.quoted:
+            return np.zeros(len(rows), np.float32)
         return np.array([self.quoted.get(row, 0.0) for row in rows.tolist()], np.float32)
 
     def worth(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
