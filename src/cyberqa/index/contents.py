@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -135,13 +136,24 @@ class Contents:
 
     def chunks_of(self, ids: Sequence[str]) -> Mask:
         """Return which chunks are of these documents, ``(chunks,)`` bool."""
-        wanted = set(ids)
         mask = np.zeros(self._chunks, np.bool_)
-        for id_, first, last in self._database.execute(
-            "SELECT d.id, MIN(c.row), MAX(c.row) FROM chunks c JOIN documents d ON d.row = c.document GROUP BY d.row"
-        ):
-            mask[first : last + 1] = id_ in wanted  # the chunks of a document follow each other
+        first = lru_cache(1)(self._first_chunk)  # documents that follow each other share a border
+        for id_ in sorted(ids):
+            found = self._database.execute("SELECT row FROM documents WHERE id = ?", (id_,)).fetchone()
+            if found is not None:
+                mask[first(found[0]) : first(found[0] + 1)] = True
         return mask
+
+    def _first_chunk(self, document: int) -> int:
+        """Return the first row of a document by its row; a scan would read all chunks, a second or more at a million.
+
+        The chunks of a document follow each other, in the order of documents.
+        """
+        return bisect_left(range(self._chunks), document, key=self._document_of)
+
+    def _document_of(self, row: int) -> int:
+        (document,) = self._database.execute("SELECT document FROM chunks WHERE row = ?", (row,)).fetchone()
+        return int(document)
 
     def block_counts(self, id_: str) -> dict[str, int]:
         """Return how many blocks of each kind a document of the index has."""

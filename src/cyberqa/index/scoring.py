@@ -145,12 +145,13 @@ def _find(postings: Postings, rows: NDArray[np.integer]) -> tuple[NDArray[np.int
 
 def _bisect(held: NDArray[np.integer], rows: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return what ``np.searchsorted`` does, which would first copy all of a mapped array with gaps."""
-    low, high = np.zeros(len(rows), np.int64), np.full(len(rows), len(held), np.int64)
-    for _ in range(len(held).bit_length()):
-        middle = (low + high) >> 1
-        is_below = (middle < high) & (held[np.minimum(middle, len(held) - 1)] < rows)
-        low, high = np.where(is_below, middle + 1, low), np.where(is_below, high, middle)
-    return low
+    total, places = len(held), np.zeros(len(rows), np.int64)
+    for bit in reversed(range(total.bit_length())):
+        ahead = places + (1 << bit)
+        is_below = held[np.minimum(ahead, total) - 1] < rows
+        is_below &= ahead <= total
+        places = np.where(is_below, ahead, places)
+    return places
 
 
 def _add(partial: NDArray[np.float32], word: _Word) -> None:
