@@ -304,14 +304,16 @@ def plot(result: Path, file: Path) -> None:
             ("cold, at most", "cold_peak_mb"),
         ],
     }
-    plt.rcParams.update({"svg.hashsalt": "scale", "font.size": 8})
+    plt.rcParams.update({"svg.hashsalt": "scale", "svg.fonttype": "none", "font.size": 8})
     figure, axes = plt.subplots(2, 3, figsize=(9, 5), layout="constrained")
     for axis, (title, lines) in zip(axes.flat, panels.items(), strict=True):
         for name, key in lines:
             axis.plot(passages, [size[key] for size in sizes], "o-", label=name)
-        axis.set(title=title, xscale="log", xlabel="passages", ylim=(0, None))
+        axis.set(title=title, xscale="log", xlabel="passages")
         if title.startswith(("build", "nearest", "memory")):
-            axis.set(yscale="log", ylim=(None, None))
+            axis.set(yscale="log")
+        else:
+            axis.set(ylim=(0, None))
         if lines[0][0]:
             axis.legend()
     figure.savefig(file, metadata={"Date": None})
