@@ -11,9 +11,12 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cyberqa import cli, ingest
 from cyberqa.embedding import EncoderInfo, Encoding, Tokens, tokens_of
+from cyberqa.index.generation import Generation
+from cyberqa.index.typos import Correction
 from cyberqa.session import Session
 from cyberqa.settings import Settings, load_settings
 
@@ -97,6 +100,11 @@ def real_settings(real_index: Path) -> Settings:
 def session(real_settings: Settings) -> Iterator[Session]:
     with Session.open(real_settings) as opened:
         yield opened
+
+
+def bm25_scores(generation: Generation, text: str, corrections: Sequence[Correction] = ()) -> NDArray[np.float32]:
+    """Return the BM25 score of every chunk."""
+    return generation.word_scores(text, corrections).of(np.arange(generation.manifest.chunks))
 
 
 @pytest.fixture

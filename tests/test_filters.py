@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from conftest import CORPUS, QUESTION, run_cli, working_folder
+from conftest import CORPUS, QUESTION, bm25_scores, run_cli, working_folder
 from cyberqa.errors import CorpusError, UsageError
 from cyberqa.filtering import Condition, matching_documents, parse_filter
 from cyberqa.retrieval import Mode, retrieve
@@ -123,7 +123,7 @@ def test_a_filter_gives_what_brute_force_gives_over_the_allowed_chunks(session, 
     rows = np.flatnonzero(allowed)
     assert {generation.chunk(int(row)).document for row in rows} == set(session.matching_documents(TWO))
     weight = {Mode.DENSE: 0.0, Mode.LEXICAL: 1.0, Mode.HYBRID: 0.02}[mode]
-    bm25 = generation.lexical_scores(question)
+    bm25 = bm25_scores(generation, question)
     words = weight * bm25 / (bm25[rows].max() or 1.0)
     everywhere = retrieve(generation, query, generation.manifest.chunks, mode)
     assert mode is Mode.LEXICAL or len(everywhere) == generation.manifest.chunks

@@ -12,6 +12,7 @@ import pytest
 from conftest import FakeEncoder
 from cyberqa import chunking, ingest
 from cyberqa.errors import CorpusError, IncompatibleIndexError, NoIndexError, SearchIndexError
+from cyberqa.index.arrays import StoredRows
 from cyberqa.index.cache import CACHE_FILE
 from cyberqa.index.generation import Generation
 from cyberqa.index.lock import LOCK_FILE
@@ -80,6 +81,37 @@ def test_chunks_come_back_as_they_were_cut(settings):
         "It had nine members.",
     ]
     assert document.title == "Alpha report"
+
+
+# --- arrays --------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_read_as_they_were_saved(tmp_path):
+    array = np.arange(60, dtype=np.uint8).reshape(20, 3)
+    np.save(tmp_path / "a.npy", array)
+    rows = StoredRows(tmp_path / "a.npy")
+    assert (len(rows), rows.shape, rows.dtype) == (20, (20, 3), np.uint8)
+    assert np.array_equal(rows.read([(4, 2), (0, 0), (17, 3)]), array[[4, 5, 17, 18, 19]])
+    assert rows.read([]).shape == (0, 3)
+    assert len(rows.read([(18, 5)])) == 2
+    np.save(tmp_path / "f.npy", np.asfortranarray(array))
+    with pytest.raises(ValueError, match="row by row"):
+        StoredRows(tmp_path / "f.npy")
+
+
+def test_tokens_that_end_too_early_are_refused(settings):
+    build(settings)
+    folder = generation_folder(settings.index, current_generation(settings.index))
+    generation = Generation.open_current(settings.index)
+    tokens = np.load(folder / "tokens.npy")
+    codes, firsts = generation.token_codes(np.array([1, 0]))
+    about = generation.rows
+    assert np.array_equal(codes, np.concatenate([tokens[about["tokens"][0] :], tokens[: about["tokens"][0]]]))
+    assert firsts.tolist() == [0, about["tokens"][1]]
+    with (folder / "tokens.npy").open("r+b") as handle:
+        handle.truncate((folder / "tokens.npy").stat().st_size - tokens.shape[1])
+    with pytest.raises(ValueError, match="end before"):
+        generation.token_codes(np.array([0, 1]))
 
 
 # --- generations ---------------------------------------------------------------------------------------------

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import FakeEncoder
+from conftest import FakeEncoder, bm25_scores
 from cyberqa import ingest
-from cyberqa.index import lexical
+from cyberqa.index import lexical, scoring
 from cyberqa.index.generation import Generation
 from cyberqa.index.phrases import phrase_matches, quoted_phrases, without_quoted
 from cyberqa.index.postings import PostingsBuilder
+from cyberqa.index.scoring import WordScores, _bisect, stands_in
 from cyberqa.index.typos import Correction, WordCounter, corrected, count_words, nearest, reach_of
 from cyberqa.index.words import analysers, fold, folded_words, index_terms, spelled_words
 from cyberqa.retrieval import Mode, retrieve
@@ -97,7 +98,8 @@ def scores_of(texts: list[str], question: str) -> list[float]:
     directory, postings = postings_of(texts)
     found = {term: postings[first : first + count] for term, first, count in directory}
     asked = dict.fromkeys(index_terms(question))
-    return lexical.add_scores([[(found[t], 1.0)] for t in asked if t in found], len(texts)).tolist()
+    clauses = [[(found[t], 1.0)] for t in asked if t in found]
+    return WordScores([(1.0, clauses)], len(texts)).of(np.arange(len(texts))).tolist()
 
 
 def test_bm25_is_the_formula():
@@ -141,8 +143,86 @@ def test_terms_are_folded_stemmed_and_parted_from_footnote_marks():
 def test_a_word_is_credited_once_a_chunk_by_its_best_spelling():
     postings = np.array([(0, 2.0), (2, 1.0)], lexical.POSTING)
     other = np.array([(0, 3.0), (1, 5.0)], lexical.POSTING)
-    scores = lexical.add_scores([[(postings, 1.0), (other, 0.5)], [(other, 1.0)]], 3)
-    assert scores.tolist() == [2.0 + 3.0, 2.5 + 5.0, 1.0]
+    scores = WordScores([(1.0, [[(postings, 1.0), (other, 0.5)], [(other, 1.0)]])], 3)
+    assert scores.of(np.arange(3)).tolist() == [2.0 + 3.0, 2.5 + 5.0, 1.0]
+
+
+# --- the best chunks by BM25 ---------------------------------------------------------------------------------
+
+
+def added_up(texts, chunks: int) -> np.ndarray:
+    """BM25 of every chunk by adding every posting of every word: what must come out, to the bit."""
+    total = np.zeros(chunks, np.float32)
+    for factor, clauses in texts:
+        scores = np.zeros(chunks, np.float32)
+        for clause in clauses:
+            best = np.zeros(chunks, np.float32)
+            for postings, weight in clause:
+                for row, value in postings:
+                    best[row] = max(best[row], value * np.float32(weight))
+            scores += best
+        total += np.float32(factor) * scores
+    return total
+
+
+@st.composite
+def posted(draw, chunks: int):
+    """The postings of a term as BM25 might weigh them: the more chunks hold it, the less."""
+    rows = sorted(draw(st.sets(st.integers(0, chunks - 1), max_size=chunks)))
+    most = lexical.highest_weight(len(rows), chunks)
+    shares = draw(st.lists(st.floats(0.3, 0.999), min_size=len(rows), max_size=len(rows)))
+    return np.array([(row, share * most) for row, share in zip(rows, shares, strict=True)], lexical.POSTING)
+
+
+@st.composite
+def asked_texts(draw):
+    chunks = draw(st.integers(1, 40))
+    spelling = st.tuples(posted(chunks), st.sampled_from([1.0, 0.8, 0.6]))
+    clauses = st.lists(st.lists(spelling, min_size=1, max_size=2), max_size=5)
+    return chunks, draw(st.lists(st.tuples(st.sampled_from([1.0, 0.5]), clauses), min_size=1, max_size=3))
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+@given(case=asked_texts(), k=st.integers(1, 8), data=st.data())
+def test_the_best_chunks_are_found_whatever_words_are_left_out_and_scored_to_the_bit(few, case, k, data):
+    chunks, texts = case
+    allowed = data.draw(st.none() | st.lists(st.booleans(), min_size=chunks, max_size=chunks).map(np.array))
+    expected = added_up(texts, chunks)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(scoring, "_FEW_CHUNKS", few)
+        patched.setattr(scoring, "_POOL", data.draw(st.integers(1, 40)))
+        scores = WordScores(texts, chunks)
+        leading = scores.leading(k, allowed)
+    rows = np.array(data.draw(st.lists(st.integers(0, chunks - 1))), np.int64)
+    assert np.array_equal(scores.of(rows), expected[rows])
+    ours = expected if allowed is None else np.where(allowed, expected, 0)
+    worst_wanted = np.sort(ours)[::-1][: min(k, chunks)][-1]
+    assert set(np.flatnonzero((ours >= worst_wanted) & (ours > 0))) <= set(leading.tolist())
+    assert (np.diff(leading) > 0).all()
+    assert (ours[leading] > 0).all()
+
+
+def test_words_that_stand_nearly_everywhere_are_not_added_up(monkeypatch):
+    """Their postings are the long ones. Here they are poisoned: reading them all would be seen."""
+    chunks = 1000
+    rare = np.array([(row, 8.0) for row in range(0, 60, 2)], lexical.POSTING)
+    common = np.zeros(chunks, lexical.POSTING)
+    common["row"], common["weight"] = np.arange(chunks), 1e-4
+    common["weight"][-1] = np.inf
+    monkeypatch.setattr(scoring, "_FEW_CHUNKS", 0)
+    scores = WordScores([(1.0, [[(common, 1.0)], [(rare, 1.0)]])], chunks)
+    assert scores.leading(10).tolist() == list(range(0, 60, 2))
+    assert scores.leading(40).tolist() == list(range(chunks)), "too few hold the rare word"
+
+
+@given(st.sets(st.integers(0, 200)), st.lists(st.integers(0, 200), min_size=1))
+def test_chunks_are_found_among_postings_by_either_way_of_looking(held, rows):
+    postings = np.array([(row, 1.0) for row in sorted(held)], lexical.POSTING)
+    expected = [row in held for row in rows]
+    assert stands_in(np.array(rows), postings).tolist() == expected
+    many = np.repeat(postings, 1)  # a slice with gaps, as it is mapped
+    places = _bisect(many["row"], np.array(rows))
+    assert places.tolist() == np.searchsorted(np.array(sorted(held), np.uint32), rows).tolist()
 
 
 # --- a corpus of several languages ---------------------------------------------------------------------------
@@ -178,7 +258,7 @@ def generation(corpus_settings):
 
 
 def documents_with(generation, question):
-    scores = generation.lexical_scores(question, generation.corrections(question))
+    scores = bm25_scores(generation, question, generation.corrections(question))
     return {generation.chunk(int(row)).document for row in np.flatnonzero(scores)}
 
 
@@ -201,7 +281,7 @@ def test_a_word_meets_documents_of_every_language(generation, question, document
 
 
 def test_a_spelling_that_was_counted_is_not_counted_again(generation):
-    assert np.array_equal(generation.lexical_scores("strategies strategy"), generation.lexical_scores("strategies"))
+    assert np.array_equal(bm25_scores(generation, "strategies strategy"), bm25_scores(generation, "strategies"))
 
 
 # --- typos ---------------------------------------------------------------------------------------------------
@@ -250,8 +330,8 @@ def test_at_most_three_are_meant_the_most_frequent_first():
 
 def test_a_typo_finds_its_word_and_weighs_less(generation):
     typed, meant = "minstry", "ministry"
-    exact = generation.lexical_scores(meant)
-    assert generation.lexical_scores(typed, generation.corrections(typed)) == pytest.approx(0.8 * exact)
+    exact = bm25_scores(generation, meant)
+    assert bm25_scores(generation, typed, generation.corrections(typed)) == pytest.approx(0.8 * exact)
     assert exact.max() > 0
 
 
@@ -312,14 +392,14 @@ def test_what_is_quoted_is_not_mended(corpus_settings_once):
     ],
 )
 def test_a_phrase_is_held_word_for_word(generation, phrase, documents):
-    held = np.flatnonzero(phrase_matches(generation, [phrase]))
-    assert {generation.chunk(int(row)).document for row in held} == documents
+    held = phrase_matches(generation, [phrase])
+    assert {generation.chunk(row).document for row in held} == documents
 
 
 def test_of_two_phrases_each_counts_its_share(generation):
     shares = phrase_matches(generation, ["on the way", "strategies"])
-    found = {generation.chunk(row).document: share for row, share in enumerate(shares.tolist())}
-    assert found == {"english.txt": 1.0, "german.txt": 0.0, "serbian.txt": 0.0, "unknown.txt": 0.5}
+    found = {generation.chunk(row).document: share for row, share in shares.items()}
+    assert found == {"english.txt": 1.0, "unknown.txt": 0.5}
 
 
 @pytest.mark.parametrize("mode", [Mode.HYBRID, Mode.LEXICAL])
@@ -361,6 +441,6 @@ def corpus_settings_once(tmp_path_factory):
 
 
 def test_operators_are_words_or_nothing(generation):
-    plain = generation.lexical_scores("ministry justice")
-    assert np.array_equal(generation.lexical_scores('+ministry* -"justice"~2 ^3 (){}[]:/\\'), plain)
+    plain = bm25_scores(generation, "ministry justice")
+    assert np.array_equal(bm25_scores(generation, '+ministry* -"justice"~2 ^3 (){}[]:/\\'), plain)
     assert spelled_words("a:b^c") == ["a", "b", "c"]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from conftest import QUESTION, FakeEncoder
+from conftest import QUESTION, FakeEncoder, bm25_scores
 from cyberqa.embedding.token_codec import CODEC, TokenCodec, codec_for, fitted_codec
 from cyberqa.ingest import build_index
 from cyberqa.matching import NO_SENTENCE, chunks_before, matched_text, trail_text
@@ -136,7 +136,7 @@ def test_late_interaction_is_the_weighted_best_match_with_what_may_be_borrowed(s
 def test_the_score_is_the_sum_of_its_signals(session):
     generation = session.generation
     form = encode_form(session._encoder, QUESTION)
-    bm25 = generation.lexical_scores(QUESTION)
+    bm25 = bm25_scores(generation, QUESTION)
     for hit in retrieve(generation, Query((form,)), 10):
         row = np.array([hit.row])
         expected = {

@@ -75,6 +75,7 @@ def status_text(status: JSON, *, documents: bool = False) -> str:
         f"generation  {status['generation']}",
         f"encoder     {status['model']}, {status['encoder']}",
         f"chunks      {status['chunks']}",
+        f"vectors     {_search_text(status['vector_search'])}",
         f"stale       {stale[status['stale']]}",
         f"documents   {len(status['documents'])}",
     ]
@@ -86,6 +87,15 @@ def status_text(status: JSON, *, documents: bool = False) -> str:
     if not documents and any(document["warnings"] for document in status["documents"]):
         lines.append("warnings    to read them: cyberqa status --documents")
     return "\n".join(lines)
+
+
+def _search_text(search: JSON) -> str:
+    if not search["is_approximate"]:
+        return "all compared with each question"
+    return (
+        f"{search['probed']} of {search['lists']} lists compared with each question; recall@10 beside comparing all: "
+        f"{search['recall_at_10']:.3f} ({search['sampled']} made-up questions)"
+    )
 
 
 def _document_line(document: JSON) -> str:

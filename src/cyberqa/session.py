@@ -12,7 +12,7 @@ from cyberqa.duplicates import fold_repeats
 from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.errors import IncompatibleIndexError, UsageError
 from cyberqa.filtering import matching_documents, parse_filter
-from cyberqa.index.generation import Generation, Mask
+from cyberqa.index.generation import Generation
 from cyberqa.index.phrases import without_quoted
 from cyberqa.index.state import changed_files
 from cyberqa.index.typos import corrected
@@ -25,7 +25,7 @@ from cyberqa.retrieval import RANKING, Mode, retrieve
 from cyberqa.retrieval.forms import Query, encode_form
 from cyberqa.retrieval.reranking import RERANKED, Reranker, load_reranker, rerank
 from cyberqa.settings import Settings, load_settings
-from cyberqa.types import Answer, IndexInfo, Passage
+from cyberqa.types import Answer, IndexInfo, Mask, Passage
 
 DEFAULT_TOP_K = 5
 _SPARE = 20  # hits beyond those asked for, that repeats make room for or are found among

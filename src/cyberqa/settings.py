@@ -28,7 +28,8 @@ class Settings:
     ``exclude`` holds globs of document ids that are not documents. The ``read_`` limits hold for each document that
     is read in a worker; ``read_output_mb`` is what its text and structure take as JSON. ``lock_timeout_s`` is how long
     a build waits for another; ``keep_generations`` counts the one that answers and those that did before it;
-    ``cache_mb`` is how much may be cached beside the index, but for what the index itself needs.
+    ``cache_mb`` is how much may be cached beside the index, but for what the index itself needs. From
+    ``approximate_from`` passages on the vectors are searched by an approximate index, below that all of them.
     """
 
     corpus: Path = Path("corpus")
@@ -47,6 +48,7 @@ class Settings:
     lock_timeout_s: int = 600
     keep_generations: int = 2
     cache_mb: int = 2048
+    approximate_from: int = 100_000
 
 
 def load_settings(
@@ -177,4 +179,5 @@ _PARSERS: dict[str, Callable[[Any, Path], Any]] = {
     "lock_timeout_s": _integer(0, 86_400),
     "keep_generations": _integer(1, 1000),
     "cache_mb": _integer(0, 1_048_576),
+    "approximate_from": _integer(1, 1_000_000_000),
 }

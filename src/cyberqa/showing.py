@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from cyberqa import corpus
 from cyberqa.errors import CorpusError
 from cyberqa.index.generation import Generation
+from cyberqa.index.manifest import VectorSearch
 from cyberqa.index.state import changed_files
 from cyberqa.location import Locator
 from cyberqa.names.aliases import Alias, listed
@@ -101,12 +102,23 @@ def index_status(settings: Settings) -> JSON:
         "model": encoder.model,
         "encoder": f"{encoder.graph} {encoder.precision} ({encoder.runtime})",
         "chunks": manifest.chunks,
+        "vector_search": _describe_search(manifest.vector_search),
         "documents": [
             _describe(generation.document(id_), generation.block_counts(id_)) for id_ in generation.document_ids()
         ],
         "failures": [{"document": id_, "reason": reason} for id_, reason in sorted(manifest.failures.items())],
         "stale": None if changes is None else bool(changes),
         "changes": changes or [],
+    }
+
+
+def _describe_search(search: VectorSearch) -> JSON:
+    return {
+        "is_approximate": search.lists > 0,
+        "lists": search.lists or None,
+        "probed": search.probed or None,
+        "recall_at_10": search.recall_at_10,
+        "sampled": search.sampled or None,
     }
 
 

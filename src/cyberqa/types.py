@@ -14,6 +14,9 @@ Vector = NDArray[np.float32]
 Matrix = NDArray[np.float32]
 """``(n, dim)`` float32, rows unit length."""
 
+Mask = NDArray[np.bool_]
+"""``(chunks,)`` bool."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:

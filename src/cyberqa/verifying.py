@@ -15,9 +15,11 @@ from cyberqa import matching
 from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.embedding.token_codec import Codes, codec_for
 from cyberqa.errors import CyberqaError, NoIndexError, SearchIndexError
+from cyberqa.index.clustering import search_faults
 from cyberqa.index.files import is_plain, read_plain
 from cyberqa.index.generation import Generation
 from cyberqa.index.manifest import (
+    CHUNK_VECTORS_FILE,
     CURRENT_FILE,
     DATABASE_FILE,
     FILES,
@@ -114,6 +116,9 @@ def _check_generation(settings: Settings, name: str, encoder: Encoder | None, fo
     with contextlib.closing(Generation(folder)) as generation:
         _check_documents(generation, found)
         _check_rows(generation, found)
+        manifest = generation.manifest
+        for fault in search_faults(folder, manifest.recipe.encoder.dim, manifest.vector_search):
+            found.faults.append((CHUNK_VECTORS_FILE, fault))
         if not found.faults:
             _check_matched(settings, generation, encoder, found)
 

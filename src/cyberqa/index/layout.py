@@ -7,8 +7,8 @@ from pathlib import Path
 from cyberqa.index.lexical import POSTING
 from cyberqa.index.tokens import ROW
 
-VECTORS = "IndexScalarQuantizer fp16 inner-product"
-"""What kind of index FAISS writes."""
+VECTORS = "IndexScalarQuantizer fp16 inner-product, or IndexIVFScalarQuantizer of the same in ilar lists"
+"""Which kinds of index FAISS reads."""
 
 _COMMENT = re.compile(r"--[^\n]*")
 

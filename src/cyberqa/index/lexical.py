@@ -5,8 +5,8 @@ whatever the size, opens nothing and needs no writable folder; the file is the s
 corpus; and every word's weight is at hand for explaining and judging an answer (docs/architecture.md has figures).
 """
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,19 +26,11 @@ def count_terms(text: str, language: str | None) -> dict[str, int]:
     return Counter(index_terms(text, language))
 
 
-def add_scores(words: Iterable[Sequence[tuple[Postings, float]]], rows: int) -> NDArray[np.float32]:
-    """Return the BM25 score of every chunk, ``(rows,)``.
+def highest_weight(held: int, chunks: int) -> float:
+    """Return what a term's weight stays under, however often it is in a chunk, where ``held`` of ``chunks`` have it."""
+    return idf(held, chunks) * (K1 + 1)
 
-    Each word of the question comes with the postings of its spellings (stems under several languages, what a typo may
-    have meant), each with a weight; a chunk is credited with the best of them, so that a word counts once.
-    """
-    scores = np.zeros(rows, np.float32)
-    for spellings in words:
-        best = scores if len(spellings) == 1 else np.zeros(rows, np.float32)
-        for postings, weight in spellings:
-            found = postings["row"]  # a term has one posting a chunk, so no row stands twice
-            share = postings["weight"] * np.float32(weight)
-            best[found] = best[found] + share if best is scores else np.maximum(best[found], share)
-        if best is not scores:
-            scores += best
-    return scores
+
+def idf(held: int, chunks: int) -> float:
+    """Return the inverse document frequency, by Lucene's formula, which is never negative."""
+    return math.log(1 + (chunks - held + 0.5) / (held + 0.5))

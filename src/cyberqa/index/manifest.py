@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cyberqa.embedding import EncoderInfo
@@ -13,7 +13,7 @@ from cyberqa.index.files import read_plain
 from cyberqa.index.layout import layout_digest
 from cyberqa.types import JSON
 
-FORMAT = f"5-{layout_digest()}"
+FORMAT = f"6-{layout_digest()}"
 """The number is raised by hand with what the layout does not show: the manifest itself, the names of files."""
 
 CURRENT_FILE = "current"
@@ -48,13 +48,15 @@ class Recipe:
     """All that goes into a generation; everything in it is a pure function of this.
 
     ``rules`` are the settings and rules that shape it; ``tools`` the releases of the libraries that read, cut and
-    count; ``documents`` maps each file's id to its digest, reader and metadata.
+    count; ``documents`` maps each file's id to its digest, reader and metadata. ``search`` is what decides how vectors
+    are searched: no reading, chunk or vector hangs on it.
     """
 
     encoder: EncoderInfo
     rules: Mapping[str, str | int]
     tools: Mapping[str, str]
     documents: Mapping[str, JSON]
+    search: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
 
     @property
     def generation(self) -> str:
@@ -69,7 +71,23 @@ class Recipe:
             "rules": dict(self.rules),
             "tools": dict(self.tools),
             "documents": dict(self.documents),
+            "search": dict(self.search),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSearch:
+    """How the vectors of a generation are searched.
+
+    Exactly, where ``lists`` is 0: a question is compared with all of them. Else they lie in so many lists, each of
+    vectors near one another; a question is compared with those of the nearest ``probed`` lists, and finds of the ten
+    nearest vectors the share ``recall_at_10`` on ``sampled`` made-up questions (index.clustering).
+    """
+
+    lists: int = 0
+    probed: int = 0
+    recall_at_10: float | None = None
+    sampled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +109,7 @@ class Manifest:
     recipe: Recipe
     failures: Mapping[str, str]
     chunks: int
+    vector_search: VectorSearch
     files: Mapping[str, FileDigest]
 
     def dump(self) -> str:
@@ -101,6 +120,7 @@ class Manifest:
             **self.recipe.to_json(),
             "failures": dict(self.failures),
             "chunks": self.chunks,
+            "vector_search": asdict(self.vector_search),
             "files": {name: asdict(file) for name, file in self.files.items()},
         }
         return _json_text(body | {"sha256": hashlib.sha256(_json_text(body).encode()).hexdigest()})
@@ -121,10 +141,11 @@ class Manifest:
                     hint=INDEX_HINT,
                 )
             recipe = Recipe(
-                EncoderInfo(**body["encoder"]), *(dict(body[key]) for key in ("rules", "tools", "documents"))
+                EncoderInfo(**body["encoder"]), *(dict(body[key]) for key in ("rules", "tools", "documents", "search"))
             )
+            search = VectorSearch(**body["vector_search"])
             files = {name: FileDigest(**file) for name, file in body["files"].items()}
-            manifest = cls(str(body["generation"]), recipe, dict(body["failures"]), int(body["chunks"]), files)
+            manifest = cls(str(body["generation"]), recipe, dict(body["failures"]), int(body["chunks"]), search, files)
             if set(files) != set(FILES) or manifest.generation != folder.name:
                 raise ValueError("it names other files, or another generation")
             return manifest

@@ -13,15 +13,15 @@ from urllib.parse import quote
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from cyberqa.index.layout import schema_sql
+from cyberqa.types import Matrix
 
 _TOTAL = slice(8, 16)  # after FAISS's four letters and the dimension: how many vectors, int64
-
-
-def mapped(file: Path) -> Any:
-    """Map an array; nothing is unpickled."""
-    return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))  # slices of a memmap cost ten times as much
+_CENTROIDS = 98  # after the headers of the index and of its quantizer, and how many numbers there are
+_NO_LISTS = b"sprs" + bytes(8)  # how a header ends that was written with all lists empty
+_ROW_BYTES = 8
 
 
 def empty_vectors(dim: int) -> Any:
@@ -35,6 +35,24 @@ def list_header(dim: int, total: int) -> bytes:
     header[_TOTAL] = _uint64(total)
     header[-8:] = _uint64(total * vector_bytes(dim))
     return bytes(header)
+
+
+def empty_clusters(centroids: Matrix) -> Any:
+    """Return the FAISS index that keeps the same vectors in lists, each of those that are nearest to one centroid."""
+    lists, dim = centroids.shape
+    quantizer = faiss.IndexFlatIP(dim)
+    quantizer.add(centroids)
+    kind = faiss.ScalarQuantizer.QT_fp16
+    index = faiss.IndexIVFScalarQuantizer(quantizer, dim, lists, kind, faiss.METRIC_INNER_PRODUCT, False)
+    index.is_trained = True  # fp16 has nothing that is fitted
+    return index
+
+
+def clusters_header(centroids: Matrix, sizes: NDArray[np.uint64]) -> bytes:
+    """Return what FAISS writes in front of lists of these sizes; of each its vectors follow, then their rows, int64."""
+    header = bytearray(faiss.serialize_index(empty_clusters(centroids)).tobytes().removesuffix(_NO_LISTS))
+    header[_TOTAL] = _uint64(sum(sizes.tolist()))
+    return bytes(header) + b"full" + _uint64(len(sizes)) + sizes.astype("<u8").tobytes()
 
 
 def vector_bytes(dim: int) -> int:
@@ -54,6 +72,35 @@ def read_vectors(file: Path, dim: int) -> Any:
     if found != list_header(dim, total) or file.stat().st_size != len(found) + total * vector_bytes(dim):
         raise ValueError(f"{file.name} is no list of {dim} numbers a chunk")
     return faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
+
+
+def read_clusters(file: Path, dim: int, lists: int) -> Any:
+    """Read a FAISS index of the kind of :func:`empty_clusters`, and of no other; the vectors are mapped, not read.
+
+    Raises:
+        ValueError: its header is not the one that such an index of its sizes has.
+        RuntimeError: a row in it is none.
+    """
+    wrong = ValueError(f"{file.name} is no {lists} lists of {dim} numbers a chunk")
+    size = file.stat().st_size
+    centroid_bytes = lists * dim * np.dtype(np.float32).itemsize
+    if lists < 1 or centroid_bytes > size:  # before memory is asked for so many
+        raise wrong
+    ends = len(clusters_header(np.zeros((1, dim), np.float32), np.zeros(1, np.uint64)))
+    with file.open("rb") as handle:
+        found = handle.read(ends + (lists - 1) * (centroid_bytes // lists + 8))
+    centroids = np.frombuffer(found[_CENTROIDS : _CENTROIDS + centroid_bytes], np.float32)
+    sizes = np.frombuffer(found[-8 * lists :], np.uint64)
+    if len(centroids) != lists * dim or len(sizes) != lists:
+        raise wrong
+    is_ours = found == clusters_header(centroids.reshape(lists, dim), sizes)
+    if not is_ours or size != len(found) + sum(sizes.tolist()) * (vector_bytes(dim) + _ROW_BYTES):
+        raise wrong
+    index: Any = faiss.read_index(str(file), faiss.IO_FLAG_MMAP)
+    on_disk: Any = faiss.downcast_InvertedLists(index.invlists)
+    on_disk.prefetch_nthread = 0  # else 32 threads a question, to read ahead
+    index.make_direct_map(True)  # a vector by its row; it raises where a row is none
+    return index
 
 
 def _uint64(number: int) -> bytes:

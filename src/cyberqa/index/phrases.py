@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cyberqa.index.generation import Generation
 from cyberqa.index.words import folded_words
@@ -30,22 +29,23 @@ def without_quoted(question: str) -> str:
     return _QUOTED.sub(" ", question)
 
 
-def phrase_matches(generation: Generation, phrases: Sequence[str]) -> NDArray[np.float32]:
-    """Return the share of the phrases that every chunk holds, ``(chunks,)``: 1 where it holds all of them.
+def phrase_matches(generation: Generation, phrases: Sequence[str]) -> dict[int, np.float32]:
+    """Return row -> the share of the phrases that the chunk holds, of those that hold any: 1 where it holds all.
 
     A phrase is held where its words stand one behind the other, in the passage, the rest of its sentence or its
     table's header; case, accents, punctuation and script do not matter, endings do.
     """
-    shares = np.zeros(generation.manifest.chunks, np.float32)
+    shares: dict[int, np.float32] = {}
     for phrase in phrases:
-        shares[_rows_with(generation, phrase)] += np.float32(1 / len(phrases))
+        for row in _rows_with(generation, phrase):
+            shares[row] = shares.get(row, np.float32(0)) + np.float32(1 / len(phrases))
     return shares
 
 
 def _rows_with(generation: Generation, phrase: str) -> list[int]:
     rows = generation.rows_with_all(phrase)
     if len(rows) > _MOST_READ:
-        rows = np.sort(rows[np.argsort(-generation.lexical_scores(phrase)[rows], kind="stable")[:_MOST_READ]])
+        rows = np.sort(rows[np.argsort(-generation.word_scores(phrase).of(rows), kind="stable")[:_MOST_READ]])
     return [int(row) for row in rows if _holds(generation, int(row), phrase)]
 
 

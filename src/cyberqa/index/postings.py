@@ -6,7 +6,6 @@ in *runs*; in the end each run is sorted, and then the runs are merged block by 
 have of them.
 """
 
-import math
 import os
 import tempfile
 from array import array
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyberqa.index.growing import ArrayFile
-from cyberqa.index.lexical import K1, POSTING, B
+from cyberqa.index.lexical import K1, POSTING, B, idf
 
 POSTINGS_AT_ONCE = 1 << 20
 """Those of some 17,000 chunks: 12 MB on disk, five times as much in memory while they are sorted."""
@@ -145,9 +144,9 @@ def _weighted(
     found: NDArray[np.void], held: NDArray[np.int64], chunks: int, damping: NDArray[np.float64]
 ) -> NDArray[np.void]:
     """Return postings with their weights; ``held`` is of each term in turn."""
-    idf = [math.log(1 + (chunks - count + 0.5) / (count + 0.5)) for count in held.tolist()]
+    idfs = [idf(count, chunks) for count in held.tolist()]
     rows, frequencies = found["row"], found["frequency"].astype(np.float64)
     postings = np.empty(len(found), POSTING)
     postings["row"] = rows
-    postings["weight"] = np.repeat(idf, held) * frequencies * (K1 + 1) / (frequencies + damping[rows])
+    postings["weight"] = np.repeat(idfs, held) * frequencies * (K1 + 1) / (frequencies + damping[rows])
     return postings

@@ -99,6 +99,7 @@ def _shaping(settings: Settings) -> dict[str, str | int | None]:
         "read_timeout_s": settings.read_timeout_s,
         "read_memory_mb": settings.read_memory_mb,
         "read_output_mb": settings.read_output_mb,
+        "approximate_from": settings.approximate_from,
         "model": settings.model,
         "device": settings.device,
     }

@@ -13,6 +13,7 @@ import numpy as np
 from cyberqa.index import typos
 from cyberqa.index.cache import Entry
 from cyberqa.index.capitals import CapitalCounter
+from cyberqa.index.clustering import arrange_vectors
 from cyberqa.index.files import SCRATCH_PREFIX
 from cyberqa.index.growing import RowFile
 from cyberqa.index.layout import schema_sql
@@ -77,8 +78,9 @@ def write_generation(
     scratch = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=final.parent))
     try:
         chunks = _write_files(scratch, documents, recipe.encoder.dim, names)
+        search = arrange_vectors(scratch, recipe.encoder.dim, int(recipe.search["approximate_from"]))
         files = {file.name: file_digest(file) for file in sorted(scratch.iterdir())}
-        manifest = Manifest(recipe.generation, recipe, dict(failures), chunks, files)
+        manifest = Manifest(recipe.generation, recipe, dict(failures), chunks, search, files)
         (scratch / MANIFEST_FILE).write_text(manifest.dump(), encoding="utf-8")
         scratch.chmod(0o755)
         put_in_place(scratch, final, manifest)

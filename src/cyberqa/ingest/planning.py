@@ -13,6 +13,7 @@ from cyberqa.documents.workers import Limits
 from cyberqa.embedding import EncoderInfo
 from cyberqa.embedding.token_codec import CODEC
 from cyberqa.errors import CorpusError, DocumentError, SearchIndexError
+from cyberqa.index.clustering import search_rules
 from cyberqa.index.manifest import Manifest, Recipe, current_generation, generation_folder
 from cyberqa.index.state import IndexState
 from cyberqa.ingest.reporting import Changes, PlanReport, readable
@@ -61,7 +62,8 @@ class Plan:
         sources = corpus.read_sources(settings.corpus)
         groups = read_aliases(settings.corpus)
         rules = {**_rules(settings), "names": names_rules(groups)}
-        recipe = Recipe(encoder, rules, _tool_versions(), _describe(state, sources))
+        search = search_rules(settings.approximate_from)
+        recipe = Recipe(encoder, rules, _tool_versions(), _describe(state, sources), search)
         return cls(recipe, state, sources, groups, _previous_manifest(settings.index))
 
     def report(self) -> PlanReport:

@@ -1,17 +1,19 @@
 """Forms of a question and an open generation in, Hits out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cyberqa.errors import UsageError
-from cyberqa.index.generation import Generation, Mask, distinct
+from cyberqa.index.generation import Generation, distinct
 from cyberqa.index.phrases import phrase_matches, quoted_phrases
+from cyberqa.index.scoring import WordScores
 from cyberqa.retrieval.forms import Form, Query
 from cyberqa.retrieval.late import late_interaction
-from cyberqa.types import Hit
+from cyberqa.types import Hit, Mask
 
 RANKING = "late/5"
 """Raised with any change of the rules here, in late.py, in names/ or of the token codec: a calibration is for one."""
@@ -62,17 +64,16 @@ def retrieve(
     among these chunks only.
     """
     forms = query.forms
-    bm25 = _lexical(generation, query, allowed)
-    quoted = _quoted(generation, query.asked, mode, allowed)
-    rows = _candidates(generation, forms, bm25 + quoted, max(_CANDIDATES, k), mode, allowed)
+    words = _Words.find(generation, query, mode, allowed, k)
+    rows = _candidates(generation, forms, words, max(_CANDIDATES, k), mode, allowed)
     signals: dict[str, NDArray[np.float32]] = {}
     if mode is not Mode.LEXICAL:
         signals["late interaction"] = _best_of(late_interaction(generation, forms, rows))
         signals["passage vector"] = _VECTOR_WEIGHT * _cosines(generation, forms, rows)
-    if mode is not Mode.DENSE:
-        signals["words"] = (_LEXICAL_WEIGHT if mode is Mode.HYBRID else 1.0) * bm25[rows]
-    if quoted.any():
-        signals["quoted words"] = quoted[rows]
+    if words is not None:
+        signals["words"] = (_LEXICAL_WEIGHT if mode is Mode.HYBRID else 1.0) * words.bm25(rows)
+        if words.quoted:
+            signals["quoted words"] = words.shares_quoted(rows)
     scores = np.sum(list(signals.values()), axis=0)
     # Scores are shown to six decimals: what looks equal is ordered as a tie. Rows follow document and position.
     order = sorted(range(len(rows)), key=lambda place: (-round(float(scores[place]), 6), int(rows[place])))[:k]
@@ -87,42 +88,69 @@ def retrieve(
     ]
 
 
-def _quoted(generation: Generation, form: Form, mode: Mode, allowed: Mask | None) -> NDArray[np.float32]:
-    """Return the share of the quoted phrases that every allowed chunk holds, ``(chunks,)``."""
-    phrases = quoted_phrases(form.text) if mode is not Mode.DENSE else ()
-    shares = phrase_matches(generation, phrases)
-    if allowed is not None:
-        shares[~allowed] = 0.0
-    return shares
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What the words of a question are worth, of allowed chunks.
 
+    ``best`` is the highest BM25 of any, ``near`` the rows of those that come near it, and ``quoted`` row -> the share
+    of the quoted phrases that it holds, where it holds any.
+    """
 
-def _lexical(generation: Generation, query: Query, allowed: Mask | None) -> NDArray[np.float32]:
-    """Return BM25 of every allowed chunk divided by the best, ``(chunks,)``; zeros where no word is known."""
-    bm25 = generation.lexical_scores(query.asked.text, query.corrections)
-    for term in query.terms:
-        bm25 += np.float32(term.weight) * generation.lexical_scores(term.text)
-    if allowed is not None:
-        bm25[~allowed] = 0.0
-    best = bm25.max(initial=0.0)
-    return bm25 / best if best > 0 else bm25
+    scores: WordScores
+    best: float
+    near: NDArray[np.int64]
+    quoted: Mapping[int, np.float32]
+
+    @classmethod
+    def find(cls, generation: Generation, query: Query, mode: Mode, allowed: Mask | None, k: int) -> "_Words | None":
+        """Look the words up; None where the mode asks for none."""
+        if mode is Mode.DENSE:
+            return None
+        terms = [(term.weight, term.text) for term in query.terms]
+        scores = generation.word_scores(query.asked.text, query.corrections, terms)
+        near = scores.leading(max(_CANDIDATES, k), allowed)
+        held = phrase_matches(generation, quoted_phrases(query.asked.text))
+        quoted = {row: share for row, share in held.items() if allowed is None or allowed[row]}
+        return cls(scores, scores.of(near).max(initial=0.0), near, quoted)
+
+    def bm25(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return BM25 divided by the best, ``(len(rows),)``; zeros where no word is known."""
+        found = self.scores.of(rows)
+        return found / self.best if self.best > 0 else found
+
+    def shares_quoted(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the share of the quoted phrases that each row holds, ``(len(rows),)``."""
+        if not self.quoted:
+            return np.zeros(len(rows), np.float32)
+        return np.array([self.quoted.get(row, 0.0) for row in rows.tolist()], np.float32)
+
+    def worth(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return both together."""
+        return self.bm25(rows) + self.shares_quoted(rows)
+
+    def best_rows(self, k: int) -> NDArray[np.int64]:
+        """Return the ``k`` rows worth most, of those worth anything, in any order but always the same."""
+        rows = distinct(np.concatenate([self.near, np.array(list(self.quoted), np.int64)]))
+        worth = self.worth(rows)
+        rows, worth = rows[worth > 0], worth[worth > 0]
+        return rows[np.argsort(-worth, kind="stable")[:k]] if len(rows) > k else rows
 
 
 def _candidates(
     generation: Generation,
     forms: Sequence[Form],
-    bm25: NDArray[np.float32],
+    words: _Words | None,
     candidates: int,
     mode: Mode,
     allowed: Mask | None,
 ) -> NDArray[np.int64]:
     """Return the rows that are worth ranking, ascending."""
+    by_words = [words.best_rows(candidates)] if words else []
     if mode is Mode.LEXICAL:
-        return np.sort(_best_rows(bm25, candidates))
+        return np.sort(by_words[0])
     proposed = [generation.nearest_rows(form.vector, candidates, allowed) for form in forms]
-    if mode is Mode.HYBRID:
-        proposed.append(_best_rows(bm25, candidates))
-    rows = distinct(np.concatenate(proposed)).astype(np.int64)
-    worth = _cosines(generation, forms, rows) + (_PROPOSED_BY_WORDS * bm25[rows] if mode is Mode.HYBRID else 0.0)
+    rows = distinct(np.concatenate([*proposed, *by_words]))
+    worth = _cosines(generation, forms, rows) + (_PROPOSED_BY_WORDS * words.worth(rows) if words else 0.0)
     return np.sort(rows[np.argsort(-worth, kind="stable")[:candidates]])
 
 
@@ -135,11 +163,3 @@ def _best_of(values: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Return for each chunk its best score over the forms: a way to ask that nobody writes must cost nothing."""
     best: NDArray[np.float32] = np.max(values, axis=0)
     return best
-
-
-def _best_rows(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """Return the rows of the ``k`` highest scores above zero, in any order but always the same."""
-    found = np.flatnonzero(scores)
-    if len(found) > k:
-        found = found[np.argsort(-scores[found], kind="stable")[:k]]
-    return found
