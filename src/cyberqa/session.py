@@ -18,6 +18,7 @@ from cyberqa.index.state import changed_files
 from cyberqa.index.typos import corrected
 from cyberqa.judging.calibration import Judgement, calibration_for
 from cyberqa.judging.gathering import Found, gather, read_lexicon, read_query
+from cyberqa.judging.questions import Question
 from cyberqa.judging.signals import Judged, Signals, judge
 from cyberqa.judging.words import Lexicon
 from cyberqa.names.expanding import expand
@@ -157,8 +158,9 @@ class Session:
             clock.lap("re-rank")
         # The verdict looks at some passages more than may be shown: it must not hang on how many were asked for.
         folded = fold_repeats(self.generation, hits, max(k, _JUDGED))
-        found = gather(self.generation, [hit for hit, _ in folded], query)
-        judgement = self._judge(query, found, mode, min_confidence)
+        asked = read_query(query, self._lexicon)
+        found = gather(self.generation, [hit for hit, _ in folded], query, asked, self._lexicon)
+        judgement = self._judge(asked, found, mode, min_confidence)
         shown = [(each, repeats) for each, (_, repeats) in zip(found, folded, strict=True)][:k]
         passages = make_passages(self.generation, shown, judgement.passage_confidences[:k], context)
         clock.lap("answer")
@@ -190,21 +192,21 @@ class Session:
         """Return the ``k`` best passages with the signals that their confidence rests on."""
         query = self._read(question)
         hits = fold_repeats(self.generation, retrieve(self.generation, query, k + _SPARE), k)
-        found = gather(self.generation, [hit for hit, _ in hits], query)
+        asked = read_query(query, self._lexicon)
+        found = gather(self.generation, [hit for hit, _ in hits], query, asked, self._lexicon)
         passages = make_passages(self.generation, [(each, ()) for each in found], [None] * len(found))
-        return list(zip(passages, [judged.signals for judged in self._judged(query, found)], strict=True))
+        return list(zip(passages, [judged.signals for judged in self._judged(asked, found)], strict=True))
 
-    def _judge(self, query: Query, found: Sequence[Found], mode: Mode, threshold: float | None) -> Judgement:
+    def _judge(self, asked: Question, found: Sequence[Found], mode: Mode, threshold: float | None) -> Judgement:
         is_calibrated = mode is Mode.HYBRID and not self.reranker
         calibration = calibration_for(self.encoder_identity, self.ranking) if is_calibrated else None
         if calibration is None:
             return Judgement.unjudged(len(found))
         scores = [each.hit.score for each in found]
-        return Judgement.of(calibration, self._judged(query, found), scores, threshold)
+        return Judgement.of(calibration, self._judged(asked, found), scores, threshold)
 
-    def _judged(self, query: Query, found: Sequence[Found]) -> list[Judged]:
-        question = read_query(query, self._lexicon)
-        return [judge(question, each.evidence, self._lexicon) for each in found]
+    def _judged(self, asked: Question, found: Sequence[Found]) -> list[Judged]:
+        return [judge(asked, each.evidence, self._lexicon) for each in found]
 
     @property
     def encoder_identity(self) -> tuple[str | int, ...]:

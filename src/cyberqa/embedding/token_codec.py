@@ -25,10 +25,10 @@ DIMS_A_BYTE = 8
 CENTROIDS = 256
 
 _MAX_DIMS = 256
-_ONE_THREAD = 1024
-"""Rows times question tokens of 256 dimensions that OpenBLAS multiplies on one thread. More it shares out, and where
-other programs want the cores too, waiting for the second thread took 20 times as long as the work."""
-_TILE = 16  # question tokens; in whole tiles a token's products are the same to the bit whatever stands beside it
+_AT_ONCE, _TILE = 64, 16
+"""Coded tokens, and question tokens, that are multiplied in one product: always so many, filled up with zeros, so that
+a figure is the same to the bit whatever stands beside it, on any processor. OpenBLAS multiplies so little on one
+thread; more it shares out, and where other programs want the cores too, waiting took 20 times as long as the work."""
 _SEED = 20161101
 
 Codes = NDArray[np.uint8]
@@ -70,17 +70,18 @@ class TokenCodec:
         A coded token is as short as what is known of it is vague, so that chance does not make it the best match: the
         lengths are 1 on average only. Of unit length they cost .008 and .017 in Success@1 (two seeds, n = 358).
         """
-        tokens = len(question)
-        turned = np.zeros((self.dims, -(-tokens // _TILE) * _TILE), np.float32)
-        turned[:, :tokens] = question.T
-        at_once = max(_ONE_THREAD // turned.shape[1], 2)  # of a single row the sum would be another, too
-        decoded = np.zeros((at_once, self.dims), np.float32)
-        found = np.empty((-(-len(codes) // at_once) * at_once, turned.shape[1]), np.float32)
-        for first in range(0, len(codes), at_once):
-            part = codes[first : first + at_once]
+        tiles = -(-len(question) // _TILE)
+        turned = np.zeros((tiles * _TILE, self.dims), np.float32)
+        turned[: len(question)] = question
+        turned = np.ascontiguousarray(turned.reshape(tiles, _TILE, self.dims).transpose(0, 2, 1))
+        decoded = np.zeros((_AT_ONCE, self.dims), np.float32)
+        found = np.empty((tiles, -(-len(codes) // _AT_ONCE) * _AT_ONCE, _TILE), np.float32)
+        for first in range(0, len(codes), _AT_ONCE):
+            part = codes[first : first + _AT_ONCE]
             decoded[: len(part)] = self._flat.take(part + self._firsts, axis=0).reshape(len(part), self.dims)
-            np.matmul(decoded, turned, out=found[first : first + at_once])
-        return found[: len(codes), :tokens]
+            np.matmul(decoded, turned, out=found[:, first : first + _AT_ONCE])
+        flat: Matrix = found.transpose(1, 0, 2).reshape(found.shape[1], -1)[: len(codes), : len(question)]
+        return flat
 
     def best_cosines(self, question: Matrix, codes: Codes, firsts: NDArray[np.int64]) -> Matrix:
         """Return ``(len(firsts), m)`` float32: the best cosine of each question token with any token of each chunk.

@@ -1,14 +1,15 @@
 """What the judges need of a generation: its words, and what each found passage brings."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 
 import numpy as np
 
 from cyberqa.index.generation import Generation
 from cyberqa.index.words import index_terms
 from cyberqa.judging.highlighting import Cosines, choose_window, sentence_maxima
+from cyberqa.judging.kinds import counts
 from cyberqa.judging.questions import Question, read_question
 from cyberqa.judging.signals import Evidence
 from cyberqa.judging.words import Lexicon, Places, places_of
@@ -70,8 +71,10 @@ def read_query(query: Query, lexicon: Lexicon) -> Question:
     return read_question(asked.text, [(int(a), int(b)) for a, b in asked.spans], lexicon, pairs, meant)
 
 
-def gather(generation: Generation, hits: Sequence[Hit], query: Query) -> list[Found]:
-    """Return hits with what they bring."""
+def gather(
+    generation: Generation, hits: Sequence[Hit], query: Query, question: Question, lexicon: Lexicon
+) -> list[Found]:
+    """Return hits with what they bring; ``question`` is what ``query`` was read as."""
     if not hits:
         return []
     rows = np.array([hit.row for hit in hits])
@@ -79,11 +82,25 @@ def gather(generation: Generation, hits: Sequence[Hit], query: Query) -> list[Fo
     parts = np.split(query.asked.codec.cosines(query.asked.tokens, codes), firsts[1:])
     weights = token_weights(generation, query.asked)
     vectors = generation.chunk_vectors(rows)
-    return [_found(generation, hit, query, weights, *own) for hit, *own in zip(hits, vectors, parts, strict=True)]
+    counting = partial(counts, stems=question.counted, lexicon=lexicon) if question.counted else None
+    return [
+        _found(generation, hit, query, weights, counting, *own) for hit, *own in zip(hits, vectors, parts, strict=True)
+    ]
 
 
-def _found(generation: Generation, hit: Hit, query: Query, weights: Cosines, vector: Vector, own: Cosines) -> Found:
-    """``own`` are the cosines of the passage's tokens with the question's, ``(tokens, question tokens)``."""
+def _found(
+    generation: Generation,
+    hit: Hit,
+    query: Query,
+    weights: Cosines,
+    counting: Callable[[str], bool] | None,
+    vector: Vector,
+    own: Cosines,
+) -> Found:
+    """``own`` are the cosines of the passage's tokens with the question's, ``(tokens, question tokens)``.
+
+    ``counting`` tells whether a text counts what is asked for; None where nothing is to be counted.
+    """
     chunk = generation.chunk(hit.row)
     document = generation.document(chunk.document)
     stored = generation.token_sentences(hit.row)
@@ -91,7 +108,8 @@ def _found(generation: Generation, hit: Hit, query: Query, weights: Cosines, vec
     front_maxima, maxima = sentence_maxima(own, numbers, len(chunk.sentences))
     texts = [document.text[span.start : span.end] for span in chunk.sentences]
     introduces = [number for number, text in enumerate(texts) if text.endswith(":")]
-    first, last = choose_window(maxima, weights, chunk.sentences, introduces)
+    counted = [number for number, text in enumerate(texts) if counting and counting(text)]
+    first, last = choose_window(maxima, weights, chunk.sentences, introduces, counted)
     if chunk.continuation:
         texts[-1] += " " + document.text[chunk.continuation.start : chunk.continuation.end]
     header = [document.text[span.start : span.end] for span in chunk.context]

@@ -23,6 +23,9 @@ PRICE = 0.06
 """Of a weighted mean cosine, for each 1,000 characters. .05 shows more answers, .1 shorter highlights
 (docs/verdict.md)."""
 
+COUNTED = 0.2
+"""What a window gains that counts what "how many" asks for: who has six employees is told in the sentence before."""
+
 _TIE = 1e-9  # what is nearer than this goes to the earlier and shorter window
 
 Cosines = NDArray[np.float32]
@@ -45,7 +48,11 @@ def sentence_maxima(cosines: Cosines, numbers: NDArray[np.int64], sentences: int
 
 
 def choose_window(
-    maxima: Cosines, weights: NDArray[np.float32], sentences: Sequence[Span], introduces: Collection[int] = ()
+    maxima: Cosines,
+    weights: NDArray[np.float32],
+    sentences: Sequence[Span],
+    introduces: Collection[int] = (),
+    counting: Collection[int] = (),
 ) -> tuple[int, int]:
     """Return the first and the last sentence of the highlight.
 
@@ -55,6 +62,7 @@ def choose_window(
         sentences: at least one; their spans give lengths.
         introduces: numbers of sentences that end with a colon; a window that holds one takes the items after it, as
             many as there is room for.
+        counting: numbers of sentences that count what is asked for; a window that holds one gains COUNTED.
     """
     shares = weights / (float(weights.sum()) or 1.0)
     best, chosen = -np.inf, (0, 0)
@@ -66,6 +74,8 @@ def choose_window(
                 break
             covered = np.maximum(covered, maxima[last])
             score = float(covered @ shares) - PRICE * length / 1000
+            if any(first <= number <= last for number in counting):
+                score += COUNTED
             if score > best + _TIE:
                 best, chosen = score, (first, last)
     first, last = chosen
