@@ -25,8 +25,8 @@ _FEW_CHUNKS = 20_000
 _LONG = 16
 """A word in more than one of so many chunks is worth asking first whether it can still change which are the best."""
 
-_FEW = 10
-"""Chunks that may be among the ``k`` best, for each of these: more, and another word is added to tell them apart."""
+_FEW = 3
+"""Chunks that may be among the ``k`` best, for each of these: more, and another word is looked up."""
 
 _POOL = 10_000
 """Chunks with the rarest words that are kept in sight: the k-th best of all is no worse than the k-th best of these."""
@@ -95,11 +95,11 @@ class WordScores:
         partial = np.zeros(self._chunks, np.float32)
         pool = np.empty(0, np.int64)
         for place, word in enumerate(words):
-            left = sum(each.most for each in words[place:]) * (1 + _ROUNDING)
+            left = _most(words[place:])
             if word.postings * _LONG > self._chunks and _worst_wanted(partial[pool], k) > left:
                 rows = _near(partial, k, left, pool, allowed)
-                if len(rows) <= _FEW * k:
-                    return rows
+                if len(rows) * _LONG <= word.postings:
+                    return _narrowed(rows, partial[rows], words[place:], k, self._chunks)
             _add(partial, word)
             if len(pool) < _POOL:
                 held = np.concatenate([postings["row"][:_POOL] for postings, _ in word.clause]).astype(np.int64)
@@ -160,8 +160,11 @@ def _add(partial: NDArray[np.float32], word: _Word) -> None:
         ((postings, weight),) = word.clause
         partial[postings["row"]] += postings["weight"] * np.float32(word.factor * weight)  # a term has one a chunk
     else:
-        rows = distinct(np.concatenate([postings["row"] for postings, _ in word.clause])).astype(np.int64)
-        partial[rows] += np.float32(word.factor) * _credited(word.clause, rows, len(partial))
+        best = np.zeros(len(partial), np.float32)  # faster than to sort the rows of both
+        for postings, weight in word.clause:
+            rows = postings["row"]
+            best[rows] = np.maximum(best[rows], postings["weight"] * np.float32(weight))
+        partial += np.float32(word.factor) * best
 
 
 def _near(
@@ -174,6 +177,23 @@ def _near(
         rows = rows[allowed[rows]]
     scores = partial[rows]
     return rows[scores >= _worst_wanted(scores, k) - left]
+
+
+def _narrowed(
+    rows: NDArray[np.int64], scores: NDArray[np.float32], left: Sequence[_Word], k: int, chunks: int
+) -> NDArray[np.int64]:
+    """Look the words that are left up for ``rows`` until few can be among the ``k`` best; ``scores`` are without."""
+    for place, word in enumerate(left, 1):
+        if len(rows) <= _FEW * k:
+            break
+        scores = scores + np.float32(word.factor) * _credited(word.clause, rows, chunks)
+        is_near = scores >= _worst_wanted(scores, k) - _most(left[place:])
+        rows, scores = rows[is_near], scores[is_near]
+    return rows
+
+
+def _most(words: Sequence[_Word]) -> float:
+    return sum(word.most for word in words) * (1 + _ROUNDING)
 
 
 def _worst_wanted(scores: NDArray[np.float32], k: int) -> float:
