@@ -1,5 +1,7 @@
 """Run the benchmarks one after the other; write JSON, a Markdown table and a plot of cost against size.
 
+The peers are measured where they are installed in .venv-peers (see cold_peers.py).
+
     python benchmarks/run_all.py [--folder benchmarks/results] [--quick]
 
 Files are named by date and commit. The machine's speed drifts and other programs run on it: trust ratios, which are
@@ -26,6 +28,7 @@ PARTS = {
     "scale": ([], ["--passages", "1000", "10000"]),
 }
 """Each benchmark with its arguments, and those of a quick run."""
+PEERS_PYTHON = HERE.parent / ".venv-peers" / "bin" / "python"
 LIBRARIES = ("numpy", "faiss-cpu", "onnxruntime", "tokenizers", "sentence-transformers", "torch")
 
 
@@ -67,12 +70,17 @@ def markdown(result: dict) -> str:
     made = result["about"]
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     cold, warm, ingest = (result[part] for part in ("cold_ask", "warm", "ingest"))
+    peers = result.get("cold_peers", {})
     rows = [
         ("cold `ask --json` / floor", _spread(cold["ask_to_floor"]), cold["load"]),
         ("bare `import sentence_transformers` / cold `ask`", _spread(cold["import_to_ask"]), cold["load"]),
         ("peak memory, ask / floor", f"{cold['peak_mb']['ask'] / cold['peak_mb']['floor']:.2f}", cold["load"]),
         ("warm question / its encoding, CPU, p50", f"{warm['cpu']['ratio_p50']:.2f}", warm["load"]),
         ("warm question / its encoding, CPU, p95", f"{warm['cpu']['ratio_p95']:.2f}", warm["load"]),
+        *(
+            (f"cold {name} / cold `ask`", _spread(ratio), peers["load"])
+            for name, ratio in peers.get("to_ask", {}).items()
+        ),
         ("tokens per CPU-second / sentence-transformers", _spread(ingest["to_sentence_transformers"]), ingest["load"]),
         ("tokens per CPU-second / ceiling", _spread(ingest["share_of_ceiling"]), ingest["load"]),
     ]
@@ -117,6 +125,10 @@ def main() -> None:
         "about": made,
         **{part: run(part, quick if options.quick else full) for part, (full, quick) in PARTS.items()},
     }
+    if PEERS_PYTHON.exists():
+        result["cold_peers"] = run("cold_peers", ["--runs", "3"] if options.quick else [])
+    else:
+        print("no peers: .venv-peers is not there", file=sys.stderr)
     options.folder.mkdir(parents=True, exist_ok=True)
     stem = options.folder / f"{made['date']}-{made['commit']}"
     stem.with_suffix(".json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

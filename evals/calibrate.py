@@ -1,6 +1,6 @@
 """Fits the confidence of answers on gold sets, and writes src/cyberqa/judging/calibration.json.
 
-    python evals/calibrate.py [--gold FILE[:SPLIT] ...] [--corpus DIR] [--index DIR] [--aim 0.035] [--output FILE]
+    python evals/calibrate.py [--gold FILE[:SPLIT] ...] [--corpus DIR] [--index DIR] [--aim 0.028] [--output FILE]
 
 By default on the dev half of reports.jsonl and all of practice.jsonl; their writers never met, so what a fit on the one
 does on the other is what to expect of new questions. Prints AUROC, the share refused by kind and the calibration error:
@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--gold", nargs="+", default=[f"{GOLD / 'reports.jsonl'}:dev", str(GOLD / "practice.jsonl")])
     parser.add_argument("--corpus", type=Path, default=ROOT / "corpus")
     parser.add_argument("--index", type=Path, default=ROOT / "index")
-    parser.add_argument("--aim", type=float, default=0.035, help="share of answerable questions refused, at most")
+    parser.add_argument("--aim", type=float, default=0.028, help="share of answerable questions refused, at most")
     parser.add_argument("--output", type=Path, default=ROOT / "src" / "cyberqa" / "judging" / FILE)
     options = parser.parse_args()
     sources = [read_gold(source) for source in options.gold]

@@ -90,9 +90,13 @@ def test_a_person_reads_each_signal_and_its_share_largest_first(session, real, c
     assert line.count("·") == len(first.signals) - 1
     assert "-0.000" not in line
     assert run_cli("ask", QUESTION, "-k", "1", "--explain", *real) == 0
+    assert capsys.readouterr().out.endswith(f"   score: {line}\n")
+
+
+def test_a_person_reads_the_forms_in_which_a_question_was_put(real, capsys):
+    assert run_cli("ask", "who helped Tirana set up ALCIRT", "-k", "1", "--explain", *real) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"asked as: {QUESTION} · who supported ALCIRT's establishment\n\n1. ")
-    assert out.endswith(f"   score: {line}\n")
+    assert out.startswith("asked as: who helped Tirana set up ALCIRT · who assistance Albania establish ALCIRT\n\n1. ")
 
 
 # --- context -------------------------------------------------------------------------------------------------
