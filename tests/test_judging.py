@@ -640,7 +640,7 @@ def test_which_of_a_questions_words_the_corpus_knows(question, known):
 
 
 def test_how_many_is_answered_by_the_sentence_that_counts(session):
-    """The subject stands in the sentence before: 'ALCIRT is in charge of …. Nevertheless, with only six employees …'."""
+    """The subject stands in the sentence before: 'ALCIRT is in charge of …. Nevertheless, with only six …'."""
     answer = session.ask("how many employees does ALCIRT have")
     assert "six employees" in answer.passages[0].highlight.text
     assert answer.verdict == "answered"
