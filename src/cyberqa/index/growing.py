@@ -1,6 +1,7 @@
 """Files that grow row by row, and end as if all rows had been written at once: none is held in memory."""
 
 import io
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,16 +11,16 @@ from numpy.typing import NDArray
 _BUFFER_BYTES = 1 << 20
 
 
-class RowFile:
+class RowFile(ABC):
     """A header that says how many rows follow, and these; finished at the end of a ``with`` statement."""
 
     def __init__(self, file: Path) -> None:
         self._handle = file.open("wb", buffering=_BUFFER_BYTES)
         self.rows = 0
 
+    @abstractmethod
     def header(self) -> bytes:
         """Return the header for the rows that are there; however many, it has the same length."""
-        raise NotImplementedError
 
     def write(self, rows: NDArray[Any]) -> None:
         """Write rows as they are."""
