@@ -29,6 +29,8 @@ _AT_ONCE, _TILE = 64, 16
 """Coded tokens, and question tokens, that are multiplied in one product: always so many, filled up with zeros, so that
 a figure is the same to the bit whatever stands beside it, on any processor. OpenBLAS multiplies so little on one
 thread; more it shares out, and where other programs want the cores too, waiting took 20 times as long as the work."""
+_BLOCKS = 16
+"""Products' worth of coded tokens that are decoded at once: alone each would cost more in calls than in work."""
 _SEED = 20161101
 
 Codes = NDArray[np.uint8]
@@ -74,13 +76,16 @@ class TokenCodec:
         turned = np.zeros((tiles * _TILE, self.dims), np.float32)
         turned[: len(question)] = question
         turned = np.ascontiguousarray(turned.reshape(tiles, _TILE, self.dims).transpose(0, 2, 1))
-        decoded = np.zeros((_AT_ONCE, self.dims), np.float32)
-        found = np.empty((tiles, -(-len(codes) // _AT_ONCE) * _AT_ONCE, _TILE), np.float32)
-        for first in range(0, len(codes), _AT_ONCE):
-            part = codes[first : first + _AT_ONCE]
-            decoded[: len(part)] = self._flat.take(part + self._firsts, axis=0).reshape(len(part), self.dims)
-            np.matmul(decoded, turned, out=found[:, first : first + _AT_ONCE])
-        flat: Matrix = found.transpose(1, 0, 2).reshape(found.shape[1], -1)[: len(codes), : len(question)]
+        blocks = -(-len(codes) // _AT_ONCE)
+        found = np.empty((tiles, blocks, _AT_ONCE, _TILE), np.float32)
+        for first in range(0, blocks, _BLOCKS):
+            count = min(_BLOCKS, blocks - first)
+            part = codes[first * _AT_ONCE : (first + count) * _AT_ONCE]
+            rows = np.zeros((count * _AT_ONCE, len(self._firsts)), np.intp)
+            np.add(part, self._firsts, out=rows[: len(part)])
+            decoded = self._flat.take(rows, axis=0, mode="clip")  # no row is beyond: "raise" would look twice
+            np.matmul(decoded.reshape(count, _AT_ONCE, self.dims), turned[:, None], out=found[:, first : first + count])
+        flat: Matrix = found.transpose(1, 2, 0, 3).reshape(blocks * _AT_ONCE, tiles * _TILE)[: len(codes), : len(question)]
         return flat
 
     def best_cosines(self, question: Matrix, codes: Codes, firsts: NDArray[np.int64]) -> Matrix:
