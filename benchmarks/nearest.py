@@ -45,7 +45,7 @@ def asked(vectors: np.ndarray, random: np.random.Generator) -> dict[str, np.ndar
     one, other = (vectors[random.choice(len(vectors), ASKED, replace=False)].astype(np.float32) for _ in range(2))
     noise = random.standard_normal(one.shape, np.float32) / np.float32(np.sqrt(one.shape[1]))
     return {
-        "questions": np.stack([encoder.encode_query(question).vector for question in questions()]),
+        "questions": np.stack([each.vector for each in encoder.encode(questions())]),
         "passages": one,
         "passages with noise": unit(one + noise),
         "between two passages": unit(one + other),

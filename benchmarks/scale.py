@@ -198,7 +198,7 @@ def warm(index: Path) -> dict[str, float]:
 def recall(index: Path) -> dict[str, float]:
     """Return which share of the 10 and of the 100 nearest is found for real questions, and the milliseconds of it."""
     generation, encoder = Generation.open_current(index), GraphEncoder.load()
-    vectors = np.stack([encoder.encode_query(question).vector for question in questions()])
+    vectors = np.stack([each.vector for each in encoder.encode(questions())])
     cpu = time.process_time()
     found = [generation.nearest_rows(vector, 100) for vector in vectors]
     spent = time.process_time() - cpu

@@ -35,7 +35,7 @@ def measure(session: Session, questions: list[str]) -> dict[str, dict[str, float
         session.ask(question)
     encoded, asked = [], []
     for question in questions:
-        encoded.append(times(lambda q=question: session._encoder.encode_query(q)))
+        encoded.append(times(lambda q=question: session._encoder.encode_queries([q])))
         asked.append(times(lambda q=question: session.ask(q)))
     return {
         clock: {

@@ -60,8 +60,8 @@ class FakeEncoder:
             total = rows.sum(0)
             yield Encoding(total / np.linalg.norm(total), rows)
 
-    def encode_query(self, question: str) -> Encoding:
-        return next(self.encode([question]))
+    def encode_queries(self, questions: Sequence[str]) -> list[Encoding]:
+        return list(self.encode(questions))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from conftest import CORPUS, QUESTION, bm25_scores, run_cli, working_folder
 from cyberqa.errors import CorpusError, UsageError
 from cyberqa.filtering import Condition, matching_documents, parse_filter
 from cyberqa.retrieval import Mode, retrieve
-from cyberqa.retrieval.forms import Query, encode_form
+from cyberqa.retrieval.forms import Query, encode_forms
 from cyberqa.types import Metadata
 
 KNOWN = {
@@ -118,7 +118,7 @@ TWO = ["albania-*"]
 def test_a_filter_gives_what_brute_force_gives_over_the_allowed_chunks(session, question, mode):
     """Of all signals only BM25 knows of the other chunks: it is divided by the best of those that may be found."""
     generation = session.generation
-    query = Query((encode_form(session._encoder, question),))
+    query = Query(tuple(encode_forms(session._encoder, [question])))
     allowed = generation.chunks_of(session.matching_documents(TWO))
     rows = np.flatnonzero(allowed)
     assert {generation.chunk(int(row)).document for row in rows} == set(session.matching_documents(TWO))
@@ -137,7 +137,7 @@ def test_a_filter_gives_what_brute_force_gives_over_the_allowed_chunks(session, 
 def test_the_nearest_among_the_allowed_are_found_however_far_they_are(session):
     """With more chunks than candidates: taking the nearest of all and dropping the rest would lose them."""
     generation = session.generation
-    form = encode_form(session._encoder, QUESTION)
+    form = encode_forms(session._encoder, [QUESTION])[0]
     far = generation.nearest_rows(form.vector, generation.manifest.chunks)[-7:]
     allowed = np.zeros(generation.manifest.chunks, np.bool_)
     allowed[far] = True

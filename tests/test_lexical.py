@@ -20,7 +20,7 @@ from cyberqa.index.scoring import WordScores, _bisect, stands_in
 from cyberqa.index.typos import Correction, WordCounter, corrected, count_words, nearest, reach_of
 from cyberqa.index.words import analysers, fold, folded_words, index_terms, spelled_words
 from cyberqa.retrieval import Mode, retrieve
-from cyberqa.retrieval.forms import Query, encode_form
+from cyberqa.retrieval.forms import Query, encode_forms
 from cyberqa.session import Session
 
 # --- scripts and stems ---------------------------------------------------------------------------------------
@@ -405,9 +405,9 @@ def test_of_two_phrases_each_counts_its_share(generation):
 @pytest.mark.parametrize("mode", [Mode.HYBRID, Mode.LEXICAL])
 def test_what_is_quoted_comes_first_and_nothing_is_lost(generation, mode):
     question = "strategies on the long way to laws"
-    best, *_ = retrieve(generation, Query((encode_form(FakeEncoder(), question),)), 4, mode)
+    best, *_ = retrieve(generation, Query(tuple(encode_forms(FakeEncoder(), [question]))), 4, mode)
     assert generation.chunk(best.row).document == "unknown.txt"
-    hits = retrieve(generation, Query((encode_form(FakeEncoder(), question + ' "the way to Tirana"'),)), 4, mode)
+    hits = retrieve(generation, Query(tuple(encode_forms(FakeEncoder(), [question + ' "the way to Tirana"']))), 4, mode)
     assert generation.chunk(hits[0].row).document == "english.txt"
     assert {hit.row for hit in hits} >= {best.row}
 

@@ -50,7 +50,7 @@ def test_questions_and_documents_are_read_behind_the_models_own_prompts(prompted
     encoder = load_encoder(Settings(model=str(prompted)))
     assert (encoder.info.query_prompt, encoder.info.document_prompt) == (PROMPTS["query"], PROMPTS["passage"])
     for prompt, encoding in (
-        (PROMPTS["query"], encoder.encode_query(TEXT)),
+        (PROMPTS["query"], encoder.encode_queries([TEXT])[0]),
         (PROMPTS["passage"], next(encoder.encode([TEXT]))),
     ):
         vector, rows = reference_rows(prompted, prompt, TEXT)
@@ -87,13 +87,13 @@ def test_a_prompt_that_is_set_replaces_the_models_own_and_is_part_of_what_the_en
     other = load_encoder(Settings(model=str(prompted), query_prompt="", document_prompt="report: "))
     assert (other.info.query_prompt, other.info.document_prompt) == ("", "report: ")
     assert other.info.identity != own.info.identity
-    assert not np.allclose(own.encode_query(TEXT).vector, other.encode_query(TEXT).vector, atol=1e-4)
+    assert not np.allclose(own.encode_queries([TEXT])[0].vector, other.encode_queries([TEXT])[0].vector, atol=1e-4)
 
 
 def test_rows_fit_where_prompt_and_text_are_cut_otherwise_together(prompted):
     """ "le" and "team" become one word: each token of the text keeps a row, that of where it stands."""
     encoder = load_encoder(Settings(model=str(prompted), query_prompt="le"))
-    encoding = encoder.encode_query("team met")
+    encoding = encoder.encode_queries(["team met"])[0]
     _, rows = reference_rows(prompted, "le", "team met")
     assert (len(encoder.tokenize("team met").ids), len(rows)) == (4, 9)
     assert np.allclose(encoding.tokens, rows[[0, 3, 7, 8]], atol=1e-5)

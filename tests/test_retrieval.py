@@ -10,7 +10,7 @@ from cyberqa.embedding.token_codec import CODEC, TokenCodec, codec_for, fitted_c
 from cyberqa.ingest import build_index
 from cyberqa.matching import NO_SENTENCE, chunks_before, matched_text, trail_text
 from cyberqa.retrieval import Mode, retrieve
-from cyberqa.retrieval.forms import Query, encode_form
+from cyberqa.retrieval.forms import Query, encode_forms
 from cyberqa.retrieval.late import (
     BORROWED_FROM_BEFORE,
     IDF_POWER,
@@ -117,7 +117,7 @@ def best_matches(generation, form, row: int) -> np.ndarray:
 @pytest.mark.parametrize("question", [QUESTION, "which law does the footnote on Montenegro's CIRT name", "¿?"])
 def test_late_interaction_is_the_weighted_best_match_with_what_may_be_borrowed(session, question):
     generation = session.generation
-    form = encode_form(session._encoder, question)
+    form = encode_forms(session._encoder, [question])[0]
     rows = np.arange(0, generation.manifest.chunks, 7)
     [found] = late_interaction(generation, [form], rows)
     n = generation.manifest.chunks
@@ -135,7 +135,7 @@ def test_late_interaction_is_the_weighted_best_match_with_what_may_be_borrowed(s
 
 def test_the_score_is_the_sum_of_its_signals(session):
     generation = session.generation
-    form = encode_form(session._encoder, QUESTION)
+    form = encode_forms(session._encoder, [QUESTION])[0]
     bm25 = bm25_scores(generation, QUESTION)
     for hit in retrieve(generation, Query((form,)), 10):
         row = np.array([hit.row])
@@ -149,7 +149,7 @@ def test_the_score_is_the_sum_of_its_signals(session):
 
 
 def test_each_side_works_alone(session):
-    form = encode_form(session._encoder, QUESTION)
+    form = encode_forms(session._encoder, [QUESTION])[0]
     lexical = retrieve(session.generation, Query((form,)), 5, Mode.LEXICAL)
     assert {frozenset(hit.signals) for hit in lexical} == {frozenset({"words"})}
     assert lexical[0].score == pytest.approx(1.0)
@@ -159,7 +159,7 @@ def test_each_side_works_alone(session):
 
 def test_the_best_form_counts(session):
     generation, encoder = session.generation, session._encoder
-    forms = [encode_form(encoder, text) for text in (QUESTION, "who financed the Albanian CERT")]
+    forms = encode_forms(encoder, [QUESTION, "who financed the Albanian CERT"])
     hits = retrieve(generation, Query(tuple(forms)), 5)
     rows = np.sort([hit.row for hit in hits])
     alone = [late_interaction(generation, [form], rows)[0] for form in forms]

@@ -23,7 +23,7 @@ from cyberqa.judging.signals import Judged, Signals, judge
 from cyberqa.judging.words import Lexicon
 from cyberqa.names.expanding import expand
 from cyberqa.retrieval import RANKING, Mode, retrieve
-from cyberqa.retrieval.forms import Query, encode_form
+from cyberqa.retrieval.forms import Query, encode_forms
 from cyberqa.retrieval.reranking import RERANKED, Reranker, load_reranker, rerank
 from cyberqa.settings import Settings, load_settings
 from cyberqa.types import Answer, IndexInfo, Mask, Passage
@@ -227,9 +227,12 @@ class Session:
         corrections = self.generation.corrections(without_quoted(question), self._is_word)
         mended = corrected(question, corrections)
         expansions = expand(mended, self.generation.aliases_for)
-        forms = [encode_form(self._encoder, text) for text in dict.fromkeys((mended, expansions.forms[-1]))]
-        typed = encode_form(self._encoder, question) if mended != question else None
-        return Query(tuple(forms), tuple(corrections), expansions.terms, typed)
+        ways = list(dict.fromkeys((mended, expansions.forms[-1])))
+        typed = [question] if mended != question else []
+        forms = encode_forms(self._encoder, [*ways, *typed])
+        return Query(
+            tuple(forms[: len(ways)]), tuple(corrections), expansions.terms, forms[len(ways)] if typed else None
+        )
 
     def _is_word(self, word: str) -> bool:
         """Whether the model has a token for a word: no typo then, although it may stand nowhere in the corpus."""

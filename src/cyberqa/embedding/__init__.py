@@ -100,13 +100,13 @@ class Encoder(Protocol):
             ValueError: a text exceeds the window; its end would be lost silently.
         """
 
-    def encode_query(self, question: str) -> Encoding:
-        """Return the Encoding of a question, which some models read otherwise than a text.
+    def encode_queries(self, questions: Sequence[str]) -> list[Encoding]:
+        """Return the Encoding of each of a few questions, which some models read otherwise than a text.
 
         Raises:
             ValueError: as for ``encode``.
         """
-        return next(iter(self.encode([question])))
+        return list(self.encode(questions))
 
 
 def load_encoder(settings: Settings) -> Encoder:

@@ -14,7 +14,7 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 LANGUAGES = ("en",)
 """As its card says."""
 
-GRAPH = f"graph/1+{ADAPTER}"
+GRAPH = f"graph/2+{ADAPTER}"
 """The number is raised with any change of the exporter that may change a vector."""
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}

@@ -107,9 +107,9 @@ class SentenceTransformerEncoder(Encoder):
         """See Encoder."""
         return self._encode(texts, self._info.document_prompt)
 
-    def encode_query(self, question: str) -> Encoding:
+    def encode_queries(self, questions: Sequence[str]) -> list[Encoding]:
         """See Encoder."""
-        return next(self._encode([question], self._info.query_prompt))
+        return list(self._encode(questions, self._info.query_prompt))
 
     def _encode(self, texts: Iterable[str], prompt: str) -> Iterator[Encoding]:
         remaining = iter(texts)

@@ -85,8 +85,8 @@ class TokenCodec:
             np.add(part, self._firsts, out=rows[: len(part)])
             decoded = self._flat.take(rows, axis=0, mode="clip")  # no row is beyond: "raise" would look twice
             np.matmul(decoded.reshape(count, _AT_ONCE, self.dims), turned[:, None], out=found[:, first : first + count])
-        flat: Matrix = found.transpose(1, 2, 0, 3).reshape(blocks * _AT_ONCE, tiles * _TILE)[: len(codes), : len(question)]
-        return flat
+        flat: Matrix = found.transpose(1, 2, 0, 3).reshape(blocks * _AT_ONCE, tiles * _TILE)
+        return flat[: len(codes), : len(question)]
 
     def best_cosines(self, question: Matrix, codes: Codes, firsts: NDArray[np.int64]) -> Matrix:
         """Return ``(len(firsts), m)`` float32: the best cosine of each question token with any token of each chunk.

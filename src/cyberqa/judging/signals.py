@@ -5,7 +5,7 @@ person can read what spoke against a passage.
 """
 
 from collections.abc import Sequence, Set
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -84,7 +84,7 @@ class Signals:
 
     def values(self) -> tuple[float, ...]:
         """Return them in order."""
-        return astuple(self)
+        return tuple(getattr(self, name) for name in SIGNALS)
 
 
 SIGNALS = tuple(Signals.__dataclass_fields__)

@@ -19,7 +19,12 @@ def held_stems(text: str, words: Sequence[Word], lexicon: Lexicon) -> set[str]:
     """
     held = set(lexicon.stems(text))
     acronyms = [
-        word for word in words if len(word.text) >= _LEAST_INITIALS and word.text.isalpha() and word.text.isupper()
+        word
+        for word in words
+        if len(word.text) >= _LEAST_INITIALS
+        and word.text.isalpha()
+        and word.text.isupper()
+        and not word.ways[0] <= held
     ]
     if acronyms:
         runs = initials_of(text)

@@ -147,7 +147,7 @@ def read_words(
     """
     is_shouted = question.isupper() and any(part in STOP_WORDS for part in parts_of(question))
     words: list[Word] = []
-    for span in _spans(question, lexicon, _WORD):
+    for span in _spans(question, lexicon):
         text = question[span.start : span.end]
         typed = text.casefold()
         if (typed in STOP_WORDS and not is_place(text, lexicon)) or typed in _KIND_WORDS:
@@ -166,9 +166,9 @@ def read_words(
     return tuple(words)
 
 
-def _spans(text: str, lexicon: Lexicon, pattern: re.Pattern[str]) -> Iterator[Span]:
+def _spans(text: str, lexicon: Lexicon) -> Iterator[Span]:
     """Yield the words, without a possessive; those that name a place together are one."""
-    found = [Span(m.start(), m.start() + len(_POSSESSIVE.sub("", m.group()))) for m in pattern.finditer(text)]
+    found = [Span(m.start(), m.start() + len(_POSSESSIVE.sub("", m.group()))) for m in _WORD.finditer(text)]
     first = 0
     while first < len(found):
         last = _place_end(text, found, first, lexicon)
@@ -248,9 +248,16 @@ def is_place(text: str, lexicon: Lexicon) -> bool:
 
 def named_places(text: str, lexicon: Lexicon) -> Iterator[tuple[str, ...]]:
     """Yield each place that a text names, in lower case, with its other names."""
-    for span in _spans(text, lexicon, _PART):  # both of "Serbia-Kosovo"
-        name = text[span.start : span.end]
-        if is_place(name, lexicon) and not _NAMED_AFTER_PLACES.match(text, span.end):
+    found = [Span(*match.span()) for match in _PART.finditer(text)]  # both of "Serbia-Kosovo"
+    folded = [text[span.start : span.end].casefold() for span in found]
+    beyond = 0
+    for first, word in enumerate(folded):
+        if first < beyond or not (word in lexicon.place_starts or _place_key(word, lexicon) in lexicon.places):
+            continue
+        last = _place_end(text, found, first, lexicon)
+        beyond = last + 1
+        name, end = text[found[first].start : found[last].end], found[last].end
+        if is_place(name, lexicon) and not _NAMED_AFTER_PLACES.match(text, end):
             key = _place_key(name.casefold(), lexicon)
             yield key, *lexicon.places[key]
 

@@ -1,11 +1,12 @@
 """A question as it is compared: its vector and its tokens, once as asked and once for each way it was rewritten."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cyberqa.embedding import Encoder
+from cyberqa.embedding import Encoder, Encoding
 from cyberqa.embedding.token_codec import TokenCodec, codec_for
 from cyberqa.index.typos import Correction
 from cyberqa.names.expanding import Term
@@ -49,10 +50,13 @@ class Query:
         return self.typed or self.forms[0]
 
 
-def encode_form(encoder: Encoder, text: str) -> Form:
-    """Encode a question, cut at a word where the encoder cannot take it whole; its words all count lexically."""
-    text = _within_window(encoder, text)
-    encoding = encoder.encode_query(text)
+def encode_forms(encoder: Encoder, texts: Sequence[str]) -> list[Form]:
+    """Encode ways to ask; one too long for the encoder is cut at a word: lexically all its words count."""
+    texts = [_within_window(encoder, text) for text in texts]
+    return [_form(encoder, *each) for each in zip(texts, encoder.encode_queries(texts), strict=True)]
+
+
+def _form(encoder: Encoder, text: str, encoding: Encoding) -> Form:
     tokens = encoder.tokenize(text)
     kept = tokens.is_word if tokens.is_word.any() else np.ones(len(tokens.ids), np.bool_)
     rows = encoding.tokens[kept]
