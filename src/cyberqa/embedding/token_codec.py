@@ -29,7 +29,7 @@ _AT_ONCE, _TILE = 64, 16
 """Coded tokens, and question tokens, that are multiplied in one product: always so many, filled up with zeros, so that
 a figure is the same to the bit whatever stands beside it, on any processor. OpenBLAS multiplies so little on one
 thread; more it shares out, and where other programs want the cores too, waiting took 20 times as long as the work."""
-_BLOCKS = 16
+_BLOCKS = 8
 """Products' worth of coded tokens that are decoded at once: alone each would cost more in calls than in work."""
 _SEED = 20161101
 
@@ -78,13 +78,14 @@ class TokenCodec:
         turned = np.ascontiguousarray(turned.reshape(tiles, _TILE, self.dims).transpose(0, 2, 1))
         blocks = -(-len(codes) // _AT_ONCE)
         found = np.empty((tiles, blocks, _AT_ONCE, _TILE), np.float32)
+        rows = np.zeros((min(_BLOCKS, blocks) * _AT_ONCE, len(self._firsts)), np.intp)
+        decoded = np.empty((*rows.shape, DIMS_A_BYTE), np.float32)
         for first in range(0, blocks, _BLOCKS):
-            count = min(_BLOCKS, blocks - first)
-            part = codes[first * _AT_ONCE : (first + count) * _AT_ONCE]
-            rows = np.zeros((count * _AT_ONCE, len(self._firsts)), np.intp)
+            part = codes[first * _AT_ONCE : (first + _BLOCKS) * _AT_ONCE]
             np.add(part, self._firsts, out=rows[: len(part)])
-            decoded = self._flat.take(rows, axis=0, mode="clip")  # no row is beyond: "raise" would look twice
-            np.matmul(decoded.reshape(count, _AT_ONCE, self.dims), turned[:, None], out=found[:, first : first + count])
+            self._flat.take(rows, axis=0, out=decoded, mode="clip")  # no row is beyond: "raise" would look twice
+            own = found[:, first : first + _BLOCKS]
+            np.matmul(decoded.reshape(-1, _AT_ONCE, self.dims)[: own.shape[1]], turned[:, None], out=own)
         flat: Matrix = found.transpose(1, 2, 0, 3).reshape(blocks * _AT_ONCE, tiles * _TILE)
         return flat[: len(codes), : len(question)]
 

@@ -23,6 +23,9 @@ Table = NDArray[np.float64]
 
 Fold = NDArray[np.int64]
 
+Which = NDArray[np.bool_]
+"""``(rows,)``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Logistic:
@@ -99,6 +102,13 @@ def fit_best_of(table: Table, outcomes: Values, penalty: float = PENALTY) -> Log
     return model
 
 
+def rescaled(model: Logistic, table: Table, outcomes: Values) -> Logistic:
+    """Return a model with the same order of rows, whose probabilities are those of ``outcomes`` (Platt 1999)."""
+    found = fit_logistic(model.logits(table)[:, None], outcomes, penalty=_CLOSE)
+    slope = float(found.weights[0])
+    return Logistic(slope * model.weights, slope * model.intercept + found.intercept)
+
+
 def group_folds(groups: Sequence[str], seed: int = SEED, folds: int = FOLDS) -> Fold:
     """Return the fold of each row; rows of a group share theirs."""
     names = sorted(set(groups))
@@ -107,7 +117,11 @@ def group_folds(groups: Sequence[str], seed: int = SEED, folds: int = FOLDS) -> 
     return np.array([fold_of[group] for group in groups], np.int64)
 
 
-def each_fold(groups: Sequence[str], repeats: int = REPEATS) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+Fit = Callable[[Which], Logistic]
+"""Which rows are learnt from -> the model of them."""
+
+
+def each_fold(groups: Sequence[str], repeats: int = REPEATS) -> Iterator[tuple[Which, Which]]:
     """Yield, for every fold of every repeat, which rows are learnt from and which are judged."""
     for repeat in range(repeats):
         fold = group_folds(groups, SEED + repeat)
@@ -115,23 +129,22 @@ def each_fold(groups: Sequence[str], repeats: int = REPEATS) -> Iterator[tuple[N
             yield fold != number, fold == number
 
 
-def out_of_fold(
-    fit: Callable[[Table, Values], Logistic], table: Table, outcomes: Values, groups: Sequence[str]
-) -> Values:
-    """Return each row's logit by models that have not seen its group, averaged over repeats."""
-    logits = np.zeros(len(table))
-    for learnt, judged in each_fold(groups):
-        logits[judged] += fit(table[learnt], outcomes[learnt]).logits(table[judged]) / REPEATS
-    return logits
+def each_part(sets: Sequence[str], groups: Sequence[str]) -> Iterator[tuple[Which, Which]]:
+    """Yield which rows are learnt from and which are judged: set by set, or in folds where there is but one set.
+
+    What is learnt elsewhere and holds here will hold of another writer's questions, too.
+    """
+    of, names = np.array(sets), list(dict.fromkeys(sets))
+    yield from ((of != name, of == name) for name in names) if len(names) > 1 else each_fold(groups)
 
 
-def out_of_set(fit: Callable[[Table, Values], Logistic], table: Table, outcomes: Values, sets: Sequence[str]) -> Values:
-    """Return each row's logit by a model that has seen nothing of its set: as with questions of another writer."""
-    of = np.array(sets)
-    logits = np.zeros(len(table))
-    for name in dict.fromkeys(sets):
-        logits[of == name] = fit(table[of != name], outcomes[of != name]).logits(table[of == name])
-    return logits
+def judged_apart(fit: Fit, table: Table, sets: Sequence[str], groups: Sequence[str]) -> Values:
+    """Return each row's logit by models that have not seen its part, a mean of these."""
+    logits, times = np.zeros(len(table)), np.zeros(len(table))
+    for learnt, judged in each_part(sets, groups):
+        logits[judged] += fit(learnt).logits(table[judged])
+        times[judged] += 1
+    return logits / times
 
 
 def threshold_for(confidences: Values, wrongly_refused: float) -> float:
@@ -143,28 +156,24 @@ def threshold_for(confidences: Values, wrongly_refused: float) -> float:
     return float(np.sort(confidences)[int(wrongly_refused * len(confidences))])
 
 
-def refused_of_set(
-    table: Table, outcomes: Values, groups: Sequence[str], sets: Sequence[str], wrongly_refused: float
-) -> NDArray[np.bool_]:
-    """Return whether each question is refused, weights and threshold found on the other sets, in folds there."""
-    of, names = np.array(sets), np.array(groups)
-    refused = np.zeros(len(table), np.bool_)
-    for name in dict.fromkeys(sets):
-        here = of == name
-        inside = out_of_fold(fit_best_of, table[~here], outcomes[~here], names[~here].tolist())
-        limit = threshold_for(inside[outcomes[~here] == 1], wrongly_refused)
-        refused[here] = fit_best_of(table[~here], outcomes[~here]).logits(table[here]) < limit
-    return refused
+def refused_apart(
+    fit: Fit, table: Table, counted: Which, sets: Sequence[str], groups: Sequence[str], wrongly_refused: float
+) -> Values:
+    """Return the share of models that refuse each row, of those that have not seen its part.
 
-
-def refused_in_nested_folds(
-    table: Table, outcomes: Values, groups: Sequence[str], wrongly_refused: float
-) -> NDArray[np.float64]:
-    """Return the share of repeats in which each question is refused, weights and threshold found without its group."""
-    refused = np.zeros(len(table))
+    The threshold of a model is found in folds of what it learnt from: that for ``wrongly_refused`` of the rows that are
+    ``counted`` there, answerable questions.
+    """
+    refused, times = np.zeros(len(table)), np.zeros(len(table))
     names = np.array(groups)
-    for learnt, judged in each_fold(groups, repeats=1):
-        inside = out_of_fold(fit_best_of, table[learnt], outcomes[learnt], names[learnt].tolist())
-        limit = threshold_for(inside[outcomes[learnt] == 1], wrongly_refused)
-        refused[judged] += fit_best_of(table[learnt], outcomes[learnt]).logits(table[judged]) < limit
-    return refused
+    for learnt, judged in each_part(sets, groups):
+        rows = np.flatnonzero(learnt)
+        logits = np.zeros(len(table))
+        for _, inner in each_fold(names[rows].tolist(), repeats=1):
+            held = np.zeros(len(table), np.bool_)
+            held[rows[inner]] = True
+            logits[held] = fit(learnt & ~held).logits(table[held])
+        limit = threshold_for(logits[learnt & counted], wrongly_refused)
+        refused[judged] += fit(learnt).logits(table[judged]) < limit
+        times[judged] += 1
+    return refused / times

@@ -90,9 +90,9 @@ _WHICH = rf"\b(?:which|what)\s+(?:(?!(?:{_NO_ADJECTIVE})\b|\S+['’]s\b)\S+\s+){
 _WHO = rf"{_FIRST}(?<!those )(?<!people )(?<!anyone )(?<!person )(?<!ones )\bwho(?:m|se)?\b"
 _IN_GENERAL = r"(?!\s+(?:can|could|may|might|must|should|shall|would|needs?|ha[sv]e? to|usually|generally|else)\b)"
 _PAID = (
-    "cost|costs|costed|pa(?:y|ys|id)|spen[dt]|money|budget\\w*|fund\\w*|invest\\w*|grant\\w*|donat\\w*|worth|earn\\w*"
+    r"costs?|costed|pa(?:y|ys|id)|spen[dt]|money|budget\w*|fund\w*|invest\w*|grant\w*|donat\w*|worth|earn\w*|price\w*|"
+    r"receiv\w*|allocat\w*|contribut\w*|financ\w*|salar\w*|fees?|charge[sd]?"
 )
-_PAID += "|price\\w*|receiv\\w*|allocat\\w*|contribut\\w*|financ\\w*|salar\\w*|fees?|charge[sd]?"
 _WHAT = r"\b(?:what|which)(?: \S+){0,4}? "
 _MEASURED = (
     "share|proportion|percentage|rate|ratio|length|height|depth|width|distance|speed|temperature|age|population|weight|"
@@ -133,7 +133,7 @@ _RULES = tuple(
             AskedKind.DATE,
             rf"{_FIRST}\bwhen (?:exactly |precisely |then )?(?:(?:did|was|were|will|had|has|have|and)\b|{_PARTICIPLE})"
             rf"|{_FIRST}\bwhen (?:do|does|is|are)\b(?! an?\b).*\b(?:{_SCHEDULED})\b"
-            rf"|{_FIRST}\bwhen\W*$|\bhow long ago\b"
+            rf"|{_FIRST}\b(?:tell|know|say)(?: me| us)? when\b|{_FIRST}\bwhen\W*$|\bhow long ago\b"
             r"|\b(?:what|which) (?:exact |precise )?(?:year|date|month|day|decade|century)\b|^date\b|\bdate$",
             _DATE,
         ),
@@ -158,6 +158,7 @@ _RULES = tuple(
         ),
     )
 )
+_TELLS_NOTHING = STOP_WORDS - {"may"}  # the month
 _LOOKS = {rule.kind: rule.looks for rule in _RULES}
 
 
@@ -180,7 +181,7 @@ def holds_kind(text: str, kind: AskedKind, asked: frozenset[str], lexicon: Lexic
         )
     for found in _instances(text, kind, lexicon):
         parts = parts_of(found)
-        if not parts or any(part not in asked and part not in STOP_WORDS for part in parts):
+        if not parts or any(part not in asked and part not in _TELLS_NOTHING for part in parts):
             return True
     return False
 

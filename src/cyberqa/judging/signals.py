@@ -13,7 +13,7 @@ from cyberqa.judging.coverage import Shares, cover, other_forms, stands_in, weig
 from cyberqa.judging.highlighting import Cosines
 from cyberqa.judging.kinds import AskedKind, counts, holds_kind, years_in
 from cyberqa.judging.questions import Question
-from cyberqa.judging.standing import held_stems, stand_apart
+from cyberqa.judging.standing import held_stems
 from cyberqa.judging.words import Lexicon, Word, places_in
 
 _REMOTE = 0.5  # cosine below which a passage may be of another subject; above it, nearer is not likelier
@@ -60,7 +60,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """The eight signals of a passage.
+    """The seven signals of a passage.
 
     - ``remote``: by how much the cosine of question and passage is below .5, -1.5 to 0: another subject.
     - ``unknown``: by how much the share of the question's weight in words that the corpus has not, and the passage does
@@ -70,7 +70,6 @@ class Signals:
     - ``place``: -1 where it is about other places than the question, else 0.
     - ``year``: -1 where it tells of other years than the question's, else 0.
     - ``kind``: how far the passage is on the subject, where its highlight lacks the kind of thing asked for, -1 to 0.
-    - ``apart``: -1 where names stand together in the question, but apart in the passage, else 0.
     """
 
     remote: float
@@ -80,7 +79,6 @@ class Signals:
     place: float
     year: float
     kind: float
-    apart: float
 
     def values(self) -> tuple[float, ...]:
         """Return them in order."""
@@ -119,7 +117,6 @@ def judge(question: Question, evidence: Evidence, lexicon: Lexicon) -> Judged:
         place=0.0 - float(_is_elsewhere(question, evidence, lexicon)),
         year=0.0 - float(_is_of_other_years(question, evidence)),
         kind=0.0 - lack * _share(covered * weights, weights),
-        apart=0.0 - float(stand_apart(words, [stem for text in evidence.texts for stem in lexicon.stems(text)])),
     )
     heaviest = sorted(range(len(covered)), key=lambda n: (not words[n].must_stand, -weights[n], n))
     return Judged(

@@ -1,4 +1,4 @@
-"""How a question's names stand in a text: in short, run together, by surname only, side by side or apart."""
+"""How a question's names stand in a text: in short, run together, by surname only."""
 
 import re
 from collections.abc import Sequence
@@ -6,8 +6,6 @@ from itertools import pairwise
 
 from cyberqa.judging.words import STOP_WORDS, Lexicon, Word, WordKind
 
-_APART_WORDS = 3  # beyond which two words do not belong together
-_BESIDE_CHARS = 3  # between two words of a question that are neighbours
 _SPELLED = re.compile(r"[^\W\d_]+")
 _LEAST_INITIALS = 3
 
@@ -69,25 +67,3 @@ def initials_of(text: str) -> list[str]:
             runs.append(run)
             run = ""
     return [each for each in (*runs, run) if len(each) >= _LEAST_INITIALS]
-
-
-def stand_apart(words: Sequence[Word], stems: Sequence[str]) -> bool:
-    """Whether neighbouring names or numbers both stand in a text, but nowhere within three words.
-
-    "Open Balkan", where each word stands alone.
-    """
-    places: dict[str, list[int]] = {}
-    for number, stem in enumerate(stems):
-        places.setdefault(stem, []).append(number)
-    for one, other in pairwise(words):
-        if one.must_stand and other.must_stand and other.span.start - one.span.end <= _BESIDE_CHARS:
-            firsts, seconds = (
-                [n for stem in _single_stems(word) for n in places.get(stem, ())] for word in (one, other)
-            )
-            if firsts and seconds and all(abs(a - b) > _APART_WORDS for a in firsts for b in seconds):
-                return True
-    return False
-
-
-def _single_stems(word: Word) -> frozenset[str]:
-    return word.ways[0].union(*(way for way in word.ways if len(way) == 1))
