@@ -76,12 +76,12 @@ def evidence(
     section=(),
     header="",
     around: str = "",
-    cosine: float = 0.5,
+    nearness: float = 0.5,
     alike: float = 0.0,
 ):
     tokens = len(offsets(question))
     return Evidence(
-        "Title\n", sentences, 0, 0, section, header, around, cosine,
+        "Title\n", sentences, 0, 0, section, header, around, nearness,
         np.zeros(tokens, np.float32), np.full((len(sentences), tokens), alike, np.float32),
     )  # fmt: skip
 
@@ -448,9 +448,9 @@ def test_a_surname_stands_for_a_person_and_a_forename_does_not():
     assert signals_of(asked, "Kim took office in 2013.").names < 0
 
 
-def test_a_low_cosine_speaks_against_a_passage():
-    assert signals_of(ASKED, "ALCIRT.", cosine=0.1).remote == pytest.approx(-0.4)
-    assert signals_of(ASKED, "ALCIRT.", cosine=0.5).remote == signals_of(ASKED, "ALCIRT.", cosine=0.9).remote
+def test_a_passage_far_from_the_question_has_that_against_it():
+    assert signals_of(ASKED, "ALCIRT.", nearness=0.1).remote == pytest.approx(-0.3)
+    assert signals_of(ASKED, "ALCIRT.", nearness=0.5).remote == signals_of(ASKED, "ALCIRT.", nearness=0.9).remote
 
 
 BOUNDS = {"remote": (-1.5, 0), "attribute": (0, 1)}

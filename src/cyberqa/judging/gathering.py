@@ -15,6 +15,7 @@ from cyberqa.judging.signals import Evidence
 from cyberqa.judging.words import Lexicon, Places, places_of
 from cyberqa.matching import NO_SENTENCE
 from cyberqa.names.aliases import Kind
+from cyberqa.retrieval import LATE_INTERACTION
 from cyberqa.retrieval.forms import Query
 from cyberqa.retrieval.late import token_weights
 from cyberqa.types import Chunk, Document, Hit, Vector
@@ -121,11 +122,16 @@ def _found(
         section=chunk.section,
         header="\n".join(header),
         around=_around(generation, hit.row, chunk, document),
-        cosine=max(float(vector @ form.vector) for form in (query.asked, query.forms[0])),
+        nearness=_nearness(hit, vector, query),
         front_maxima=front_maxima,
         maxima=maxima,
     )
     return Found(hit, chunk, document, evidence)
+
+
+def _nearness(hit: Hit, vector: Vector, query: Query) -> float:
+    cosine = max(float(vector @ form.vector) for form in (query.asked, query.forms[0]))
+    return (cosine + hit.signals.get(LATE_INTERACTION, 0.0)) / 2
 
 
 def _around(generation: Generation, row: int, chunk: Chunk, document: Document) -> str:

@@ -16,7 +16,7 @@ from cyberqa.judging.questions import Question
 from cyberqa.judging.standing import held_stems
 from cyberqa.judging.words import Lexicon, Word, places_in
 
-_REMOTE = 0.5  # cosine below which a passage may be of another subject; above it, nearer is not likelier
+_REMOTE = 0.4  # nearness below which a passage may be of another subject; above it, nearer is not likelier
 _UNKNOWN = 0.3  # share of a question in words that the corpus has not, above which it may be on another subject
 _NEARBY = 0.6  # what a name counts for that only the passages before or after in the same section hold
 _RARE = 0.6  # of the highest idf: a plain word whose lack is worth telling
@@ -31,9 +31,9 @@ class Evidence:
     ``front`` is what is matched with it but stands elsewhere: title, headings, a table's caption and header.
     ``sentences`` are the texts of its sentences, the last one with its continuation. ``first`` and ``last`` number
     those of the highlight. ``section`` are its headings, ``header`` is a table's caption and header row. ``around`` is
-    the text of the passages before and after in the same section. ``cosine`` is that of question and passage;
-    ``front_maxima``, ``(question tokens,)``, and ``maxima``, ``(sentences, question tokens)``, are as
-    :func:`cyberqa.judging.highlighting.sentence_maxima` has them.
+    the text of the passages before and after in the same section. ``nearness`` is the mean of the passage's cosine
+    with the question and of late interaction, -1 to 1. ``front_maxima``, ``(question tokens,)``, and ``maxima``,
+    ``(sentences, question tokens)``, are as :func:`cyberqa.judging.highlighting.sentence_maxima` has them.
     """
 
     front: str
@@ -43,7 +43,7 @@ class Evidence:
     section: Sequence[str]
     header: str
     around: str
-    cosine: float
+    nearness: float
     front_maxima: Cosines
     maxima: Cosines
 
@@ -62,7 +62,7 @@ class Evidence:
 class Signals:
     """The seven signals of a passage.
 
-    - ``remote``: by how much the cosine of question and passage is below .5, -1.5 to 0: another subject.
+    - ``remote``: by how much its nearness to the question is below .4, -1.4 to 0: another subject.
     - ``unknown``: by how much the share of the question's weight in words that the corpus has not, and the passage does
       not mean, is above .3, -.7 to 0.
     - ``attribute``: how far the plain words of the question are covered where it is covered best, 0 to 1.
@@ -110,7 +110,7 @@ def judge(question: Question, evidence: Evidence, lexicon: Lexicon) -> Judged:
     covered = _with_nearby(words, cover(question, maxima, all_held, forms), evidence.around, lexicon)
     lack = _lack_of_kind(question, evidence, lexicon)
     signals = Signals(
-        remote=min(0.0, evidence.cosine - _REMOTE),
+        remote=min(0.0, evidence.nearness - _REMOTE),
         unknown=min(0.0, _UNKNOWN - _unknown_share(words, covered, weights)),
         attribute=_attribute(question, evidence, weights, held, forms),
         names=0.0 - _share((1 - covered) * weights, weights, [word.must_stand for word in words]),

@@ -18,6 +18,9 @@ from cyberqa.types import Hit, Mask
 RANKING = "late/5"
 """Raised with any change of the rules here, in late.py, in names/ or of the token codec: a calibration is for one."""
 
+LATE_INTERACTION = "late interaction"
+"""The name of that signal of a hit."""
+
 _CANDIDATES = 100
 """Chunks that are ranked by all signals, at least: the best by cosine plus _PROPOSED_BY_WORDS x relative BM25.
 On dev and practice 60 do as well in five sixths of the time, but lose Table 1 for a question that means it."""
@@ -68,7 +71,7 @@ def retrieve(
     rows = _candidates(generation, forms, words, max(_CANDIDATES, k), mode, allowed)
     signals: dict[str, NDArray[np.float32]] = {}
     if mode is not Mode.LEXICAL:
-        signals["late interaction"] = _best_of(late_interaction(generation, forms, rows))
+        signals[LATE_INTERACTION] = _best_of(late_interaction(generation, forms, rows))
         signals["passage vector"] = _VECTOR_WEIGHT * _cosines(generation, forms, rows)
     if words is not None:
         signals["words"] = (_LEXICAL_WEIGHT if mode is Mode.HYBRID else 1.0) * words.bm25(rows)
