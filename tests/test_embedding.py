@@ -70,6 +70,19 @@ def test_vectors_are_the_same_to_the_bit_alone_and_on_more_threads(encoder, sent
         assert np.array_equal(next(threaded.encode([sentence])).vector, vector)
 
 
+def test_ways_to_ask_that_are_encoded_together_are_what_each_is_alone(encoder, sentences, vectors):
+    assert encoder.encode_queries([]) == []
+    some = [*sentences[:3], "who?", "Tirana"]
+    assert len({encoder.count_tokens(text) for text in some}) > 3  # shorter ones are filled up
+    together = encoder.encode_queries(some)
+    for text, found in zip(some, together, strict=True):
+        (alone,) = encoder.encode_queries([text])
+        assert found.tokens.shape == alone.tokens.shape == (encoder.count_tokens(text) + 2, 384)
+        assert np.allclose(found.tokens, alone.tokens, atol=1e-6)
+        assert np.allclose(found.vector, alone.vector, atol=1e-6)
+    assert np.array_equal(encoder.encode_queries([sentences[0]])[0].vector, vectors[0])
+
+
 def test_vectors_have_unit_length(vectors):
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-6)
 

@@ -355,6 +355,26 @@ def test_the_gate_holds_on_dev(dev, capsys):
     assert run_cli("eval", "gate", "--results", dev, "--floors", floors) == 0, capsys.readouterr().out
 
 
+def test_what_the_verdict_is_fitted_on_is_sound_and_shares_no_question_with_what_it_is_reported_on():
+    files = sorted((ROOT / "evals" / "verdict").glob("*.jsonl"))
+    sets = [load_gold(file) for file in files]
+    every = [question for gold in sets for question in gold]
+    assert [file.stem for file in files] == ["faq", "lands", "manuals", "things"]
+    assert len({question.id for question in every}) == len(every) == 4589
+    assert all(question.answerable == (question.kind not in {"near", "swap", "topic"}) for question in every)
+    reported = [GOLD, *(load_gold(GOLD_FILE.with_name(name)) for name in ("practice.jsonl", "sky-cultures.jsonl"))]
+    assert not {q.question for q in every} & {q.question for gold in reported for q in gold}
+
+
+def test_the_shipped_calibration_names_the_very_questions_it_was_fitted_on_and_none_of_test():
+    calibration = json.loads((ROOT / "src" / "cyberqa" / "judging" / "calibration.json").read_text())
+    named = {entry["file"]: entry for entry in calibration["provenance"]["gold"]}
+    assert named["reports.jsonl"]["split"] == "dev"
+    for name, entry in named.items():
+        (file,) = (file for folder in ("gold", "verdict") for file in (ROOT / "evals" / folder).glob(name))
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == entry["sha256"], f"{name}: fit anew"
+
+
 def test_the_command_line_of_eval(dev, tmp_path, real_index, capsys):
     folders = ["--corpus", CORPUS, "--index", real_index]
     for gold, questions in ((GOLD_FILE, 520), (GOLD_FILE.with_name("practice.jsonl"), 330)):

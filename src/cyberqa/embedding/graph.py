@@ -80,8 +80,10 @@ class GraphEncoder(Encoder):
 
     def encode_queries(self, questions: Sequence[str]) -> list[Encoding]:
         """See Encoder."""
+        if not questions:
+            return []
         found = [self._tokenizer.encode(question).ids for question in questions]
-        ids = np.zeros((len(found), max(map(len, found), default=0)), np.int64)
+        ids = np.zeros((len(found), max(map(len, found))), np.int64)
         exists = np.zeros_like(ids)
         for row, (question, own) in enumerate(zip(questions, found, strict=True)):
             check_window(question, len(own) - bundled.SPECIAL_TOKENS, self._info.window_tokens)
