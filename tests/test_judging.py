@@ -20,7 +20,8 @@ from cyberqa.judging import calibration
 from cyberqa.judging.calibration import Calibration, PassageModel
 from cyberqa.judging.coverage import cover, stands_in
 from cyberqa.judging.highlighting import MAX_CHARS, PRICE, choose_window, sentence_maxima
-from cyberqa.judging.kinds import AskedKind, asked_kind, counts, holds_kind, years_in
+from cyberqa.judging.instances import counts, holds_kind, years_in
+from cyberqa.judging.kinds import AskedKind, asked_kind
 from cyberqa.judging.missing import missing_text, missing_words
 from cyberqa.judging.questions import Question, read_question
 from cyberqa.judging.signals import SIGNALS, Evidence, Judged, Signals, judge

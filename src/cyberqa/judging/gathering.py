@@ -9,7 +9,7 @@ import numpy as np
 from cyberqa.index.generation import Generation
 from cyberqa.index.words import index_terms
 from cyberqa.judging.highlighting import Cosines, choose_window, sentence_maxima
-from cyberqa.judging.kinds import counts
+from cyberqa.judging.instances import counts
 from cyberqa.judging.questions import Question, read_question
 from cyberqa.judging.signals import Evidence
 from cyberqa.judging.words import Lexicon, Places, places_of

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cyberqa.judging.kinds import AskedKind, asked_kind, years_in
+from cyberqa.judging.instances import years_in
+from cyberqa.judging.kinds import AskedKind, asked_kind
 from cyberqa.judging.words import STOP_WORDS, Forms, Lexicon, Word, parts_of, places_in, read_words
 
 _HOW_MANY = re.compile(r"\bhow many\b", re.IGNORECASE)

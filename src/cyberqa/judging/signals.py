@@ -11,7 +11,8 @@ import numpy as np
 
 from cyberqa.judging.coverage import Shares, cover, other_forms, stands_in, weights_of
 from cyberqa.judging.highlighting import Cosines
-from cyberqa.judging.kinds import AskedKind, counts, holds_kind, years_in
+from cyberqa.judging.instances import counts, holds_kind, years_in
+from cyberqa.judging.kinds import AskedKind
 from cyberqa.judging.questions import Question
 from cyberqa.judging.standing import held_stems
 from cyberqa.judging.words import Lexicon, Word, places_in
