@@ -81,13 +81,18 @@ def opener(way: str, model: Path) -> Callable[[], Callable[[str], np.ndarray]]:
 
     folder = bundled.graph_folder(onnxruntime.__version__)
 
-    def tokenizer() -> Callable[[str], np.ndarray]:
+    def tokenizer() -> Callable[[str], dict[str, np.ndarray]]:
         from tokenizers import Tokenizer
 
         loaded = Tokenizer.from_file(str(folder / bundled.TOKENIZER_FILE))
         loaded.no_padding()
         loaded.enable_truncation(256)
-        return lambda text: np.array([loaded.encode(text).ids], dtype=np.int64)
+
+        def inputs(text: str) -> dict[str, np.ndarray]:
+            ids = np.array([loaded.encode(text).ids], dtype=np.int64)
+            return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+
+        return inputs
 
     def open_onnx() -> Callable[[str], np.ndarray]:
         options = onnxruntime.SessionOptions()
@@ -96,16 +101,16 @@ def opener(way: str, model: Path) -> Callable[[], Callable[[str], np.ndarray]]:
         if way == "unpacked":
             options.add_session_config_entry("session.disable_prepacking", "1")
         session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        ids = tokenizer()
-        return lambda text: session.run(None, {"input_ids": ids(text)})[0]
+        inputs = tokenizer()
+        return lambda text: session.run(None, inputs(text))[0][0]
 
     def open_openvino() -> Callable[[str], np.ndarray]:
         import openvino
 
         hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
         request = openvino.Core().compile_model(str(model), "CPU", hints).create_infer_request()
-        ids = tokenizer()
-        return lambda text: request.infer({0: ids(text)})[0].copy()
+        inputs = tokenizer()
+        return lambda text: request.infer(inputs(text))[0][0].copy()
 
     def open_reference() -> Callable[[str], np.ndarray]:
         import torch

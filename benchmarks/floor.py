@@ -29,9 +29,9 @@ def main() -> None:
     )
     tokenizer = Tokenizer.from_file(str(folder / bundled.TOKENIZER_FILE))
     tokenizer.no_padding()
-    ids = tokenizer.encode("who supported ALCIRT's creation").ids
-    vector, _ = session.run(None, {"input_ids": np.array([ids], dtype=np.int64)})
-    json.dump({"dim": len(vector)}, sys.stdout)
+    ids = np.array([tokenizer.encode("who supported ALCIRT's creation").ids], dtype=np.int64)
+    vectors, _ = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    json.dump({"dim": len(vectors[0])}, sys.stdout)
 
 
 if __name__ == "__main__":
