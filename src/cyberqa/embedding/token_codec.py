@@ -25,7 +25,7 @@ DIMS_A_BYTE = 8
 CENTROIDS = 256
 
 _MAX_DIMS = 256
-_AT_ONCE, _TILE = 64, 16
+_AT_ONCE, _TILE = 64, 8
 """Coded tokens, and question tokens, that are multiplied in one product: always so many, filled up with zeros, so that
 a figure is the same to the bit whatever stands beside it, on any processor. OpenBLAS multiplies so little on one
 thread; more it shares out, and where other programs want the cores too, waiting took 20 times as long as the work."""
