@@ -72,7 +72,7 @@ def notes(wheel: Path) -> Mapping[str, Mapping[str, bytes]]:
 
 
 def documents(topic: str, articles: Sequence[Mapping[str, str]]) -> dict[str, bytes]:
-    """Return documents of twelve leads each."""
+    """Return documents of LEADS_A_DOCUMENT leads each."""
     found = {}
     for part, first in enumerate(range(0, len(articles), LEADS_A_DOCUMENT)):
         some = articles[first : first + LEADS_A_DOCUMENT]

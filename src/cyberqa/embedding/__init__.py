@@ -1,7 +1,7 @@
 """Texts in, unit vectors out, behind one Protocol.
 
-The bundled model runs through a graph exported once (``graph``): one text a call, no padding, so that a text has
-the same vector to the bit whatever stands beside it. Any other model, and any GPU, runs through
+The bundled model runs through a graph exported once (``graph``): one text a call, no padding, so that a text of an
+index has the same vector to the bit whatever stands beside it. Any other model, and any GPU, runs through
 sentence-transformers (``reference``), which the bundled graph is held to by a test.
 """
 

@@ -16,9 +16,10 @@ _IN_FLIGHT_PER_CORE = 4
 
 
 class GraphEncoder(Encoder):
-    """Runs the graph one text a call, each call on one thread; several texts share the cores.
+    """Runs the graph one text of an index a call, each call on one thread; several texts share the cores.
 
-    The ways to ask one question are run together: reading the weights is most of what a short text costs.
+    The ways to ask one question are run together: reading the weights is most of what a short text costs. Their vectors
+    are those of each alone to 1e-6 only, which an index could not bear.
     """
 
     def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, info: EncoderInfo) -> None:

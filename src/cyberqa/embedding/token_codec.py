@@ -26,9 +26,10 @@ CENTROIDS = 256
 
 _MAX_DIMS = 256
 _AT_ONCE, _TILE = 64, 8
-"""Coded tokens, and question tokens, that are multiplied in one product: always so many, filled up with zeros, so that
-a figure is the same to the bit whatever stands beside it, on any processor. OpenBLAS multiplies so little on one
-thread; more it shares out, and where other programs want the cores too, waiting took 20 times as long as the work."""
+"""Coded tokens, and question tokens, that are multiplied in one product: always so many, filled up with what is cut off
+again, so that a figure is the same to the bit whatever stands beside it, on any processor. OpenBLAS multiplies
+so little on one thread; more it shares out, and where other programs want the cores too, waiting took 20 times as long
+as the work."""
 _BLOCKS = 8
 """Products' worth of coded tokens that are decoded at once: alone each would cost more in calls than in work."""
 _SEED = 20161101
@@ -83,7 +84,7 @@ class TokenCodec:
         for first in range(0, blocks, _BLOCKS):
             part = codes[first * _AT_ONCE : (first + _BLOCKS) * _AT_ONCE]
             np.add(part, self._firsts, out=rows[: len(part)])
-            self._flat.take(rows, axis=0, out=decoded, mode="clip")  # no row is beyond: "raise" would look twice
+            self._flat.take(rows, axis=0, out=decoded, mode="clip")  # "raise" would copy
             own = found[:, first : first + _BLOCKS]
             np.matmul(decoded.reshape(-1, _AT_ONCE, self.dims)[: own.shape[1]], turned[:, None], out=own)
         flat: Matrix = found.transpose(1, 2, 0, 3).reshape(blocks * _AT_ONCE, tiles * _TILE)

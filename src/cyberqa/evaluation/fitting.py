@@ -103,9 +103,15 @@ def fit_best_of(table: Table, outcomes: Values, penalty: float = PENALTY) -> Log
 
 
 def rescaled(model: Logistic, table: Table, outcomes: Values) -> Logistic:
-    """Return a model with the same order of rows, whose probabilities are those of ``outcomes`` (Platt 1999)."""
+    """Return a model with the same order of rows, whose probabilities are those of ``outcomes`` (Platt 1999).
+
+    Raises:
+        ValueError: the order is the wrong way round there.
+    """
     found = fit_logistic(model.logits(table)[:, None], outcomes, penalty=_CLOSE)
     slope = float(found.weights[0])
+    if slope <= 0:
+        raise ValueError(f"expected a model that speaks for what is true, found a slope of {slope:.3f}")
     return Logistic(slope * model.weights, slope * model.intercept + found.intercept)
 
 

@@ -130,6 +130,7 @@ def _found(
 
 
 def _nearness(hit: Hit, vector: Vector, query: Query) -> float:
+    """Return the mean of the cosine (as typed or mended) and of late interaction, whose best form counts."""
     cosine = max(float(vector @ form.vector) for form in (query.asked, query.forms[0]))
     return (cosine + hit.signals.get(LATE_INTERACTION, 0.0)) / 2
 

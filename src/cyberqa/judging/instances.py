@@ -14,14 +14,14 @@ _ORDINALS = (
     "thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|twenty-first"
 )
 _DATE = (
-    rf"\b{_YEAR}|\b(?:{_MONTHS})\b|\b(?:[Ii]n|[Ff]rom|[Ss]ince|[Uu]ntil|by|between|around|about|and|to|of) \d{{3,4}}\b"
-    r"|[(–-]\d{3,4}\b(?!,)|\b\d{1,4}\s(?:BCE?|CE|AD)\b|\bAD\s\d+|\b\d{3,4}s\b|\byears ago\b"
+    rf"\b{_YEAR}|\b(?:{_MONTHS})\b|\b(?:[Ii]n|[Ff]rom|[Ss]ince|[Uu]ntil|by|between) \d{{3,4}}\b(?![.,]\d)"
+    r"|[(–-]\d{3,4}\b(?![.,]\d)|\b\d{1,4}\s(?:BCE?|CE|AD)\b|\bAD\s\d+|\b\d{3,4}s\b|\byears ago\b"
     rf"|\b(?i:{_ORDINALS})[ -](?:\w+[ -])?centur"
 )
 _WORDS_FOR_NUMBERS = (
     r"(?i:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|"
-    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?|dozens?|hundreds?|thousands?|millions?|decades?|half|one|both|"
-    "twice)"
+    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?|dozens?|hundreds?|thousands?|millions?|decades?|half|twice|"
+    "(?<!no )one)"
 )
 _MONEY = r"[€$£¥%]|\b(?:EUR|USD|CHF|GBP|[Ee]uros?|[Dd]ollars?|[Mm]illion|[Bb]illion|[Ff]rancs?|per ?cent)\b"
 # No count: a year, the number of an act, an article or a standard, a part of a date or of a longer code.
@@ -32,11 +32,11 @@ _COUNT = (
 _TIME = (
     r"\b(?:\d[\d.,]*|(?i:an?|several|few|many|some|more)|" + _WORDS_FOR_NUMBERS + r")[ -](?:\w+[ -])?"
     r"(?:years?|months?|weeks?|days?|hours?|minutes?|seconds?|decades?|centur(?:y|ies)|generations?)\b"
-    rf"|\b(?i:until|since|permanent\w*|indefinite\w*|annual\w*|long)\b|\b{_YEAR}.*\b{_YEAR}"
+    rf"|\b(?i:(?:until|since) (?:the )?\w+|permanent\w*|indefinite\w*|annual\w*)\b|\b{_YEAR}.*\b{_YEAR}"
 )
 _OFTEN = (
-    r"\b(?i:every|each|once|twice|\w+ times|times a|annual\w*|yearly|monthly|weekly|daily|quarterly|regular\w*|"
-    r"frequent\w*|often|rarely|always|never|(?:a|per) (?:year|month|week|day))\b"
+    r"\b(?i:(?:every|each) \w+(?: \w+)?|once|twice|\w+ times|times a|annual\w*|yearly|monthly|weekly|daily|quarterly|"
+    r"regular\w*|frequent\w*|often|rarely|always|never|(?:a|per) (?:year|month|week|day))\b"
 )
 _UPPER = "[A-Z" + "".join(chr(c) for c in range(0xC0, 0x530) if chr(c).isupper()) + "]"  # Latin, Greek, Cyrillic
 _TITLE = "(?:Mr|Ms|Mrs|Dr|Prof|H\\.?E)\\.?"

@@ -34,7 +34,7 @@ class _Rule:
 
 
 _IS = "is|are|was|were|do|does|did|has|have|had|can|could|will|would|shall|should|may|might|must"
-_YES_OR_NO = re.compile(rf"\s*(?:{_IS})n?['’]?t?\s+(?!you\b|i\b|we\b|any(?:one|body)\b)", re.IGNORECASE)
+_YES_OR_NO = re.compile(rf"\s*(?:{_IS})n?['’]?t?\s+(?!you\b|i\b|we\b|(?:any|some)(?:one|body)\b)", re.IGNORECASE)
 
 _ASKING = "who|whom|whose|what|which|when|where|why|how"
 _FIRST = rf"^(?:(?!\b(?:{_ASKING})\b).)*"
@@ -44,23 +44,24 @@ _NO_ADJECTIVE = f"{_IS}|of|in|to|by|for|an?|the"
 _WHICH = rf"\b(?:which|what)\s+(?:(?!(?:{_NO_ADJECTIVE})\b|\S+['’]s\b)\S+\s+){{0,2}}?"
 _WHAT = r"\b(?:what|which)(?: \S+){0,4}? "
 
+_NOUN_ENDS = rf"\b(?!-)(?=\W*$|\s*\?|\s+(?:of|for|in|{_IS})\b)"  # no "mass surveillance", no "cost-benefit"
 _SUMS = "budget|costs?|price|salary|fees?|fine"
 _PAID = (
     r"costs?|costed|pa(?:y|ys|id)|spen[dt]|money|budget\w*|fund\w*|invest\w*|grant\w*|donat\w*|worth|earn\w*|price\w*|"
     r"receiv\w*|allocat\w*|contribut\w*|financ\w*|salar\w*|fees?|charge[sd]?"
 )
 _MEASURED = (
-    "share|proportion|percentage|rate|ratio|length|height|depth|width|distance|speed|temperature|age|population|weight|"
+    "proportion|percentage|rate|ratio|length|height|depth|width|distance|speed|temperature|age|population|weight|"
     "dose|throughput|mass|density|frequency|score|capacity"
 )
 _PARTICIPLE = "adopted|born|created|established|founded|held|launched|ratified|set up|signed|started"
-_SCHEDULED = "due|scheduled|planned|expected|next|deadline|first|start|begin|end|expire|force"
+_SCHEDULED = "due|scheduled|planned|expected|next|deadline|first|start|begin|end|expire|in(?:to)? force"
 _HEADS = "head|director|chair|president|minister|ambassador|chief"
 _WHO = rf"{_FIRST}(?<!those )(?<!people )(?<!anyone )(?<!person )(?<!ones )\bwho(?:m|se)?\b"
 _IN_GENERAL = r"(?!\s+(?:can|could|may|might|must|should|shall|would|needs?|ha[sv]e? to|usually|generally|else)\b)"
 _NAMED = (
     "author|writer|scholar|historian|philosopher|scientist|economist|theorist|translator|artist|composer|journalist|"
-    "politician|minister|president|king|queen|general|leader|expert|researcher|agent|company|companies|corporation|firm|"
+    "politician|minister|president|king|queen|leader|expert|researcher|agent|company|companies|corporation|firm|"
     "university|universities|newspaper|magazine|journal|ministry|ministries|organi[sz]ations?|donors?|bank|foundation|"
     "institute|vendor|supplier|consultant|contractor"
 )
@@ -73,34 +74,39 @@ _RULES = (
     _Rule(
         AskedKind.AMOUNT,
         ("how much", "budget", "cost", "price", "salary", "fee", "fine", "sum"),
-        rf"\bhow much\b(?=.*\b(?:{_PAID})\b)|{_WHAT}(?:{_SUMS}|sum)\b|{_ASKS_NOTHING}\b(?:{_SUMS})\b",
+        rf"\bhow much\b(?=.*\b(?:{_PAID})\b)|{_WHAT}(?:{_SUMS}|sum){_NOUN_ENDS}|{_ASKS_NOTHING}\b(?:{_SUMS})\b",
     ),
     _Rule(AskedKind.DURATION, ("how long",), r"\bhow long\b(?! ago)"),
     _Rule(AskedKind.FREQUENCY, ("how often", "how freq"), r"\bhow (?:often|frequently)\b"),
     _Rule(
         AskedKind.NUMBER,
-        ("how ", "number", *_MEASURED.split("|")),
-        r"\bhow (?:many|large|big|old|fast|far|tall|high|deep|heavy|wide)\b|(?<!\ba )\bnumber of\b|\bpercentage\b"
-        rf"|{_WHAT}(?:{_MEASURED})\b",
+        ("how ", "number", "share", *_MEASURED.split("|")),
+        r"\bhow (?:many|large|big|old|fast|tall|high|deep|heavy|wide|far (?:is|away|from))\b|(?<!\ba )\bnumber of\b"
+        rf"|\bpercentage\b|{_WHAT}(?:(?:{_MEASURED}){_NOUN_ENDS}|share of\b)",
     ),
     _Rule(
         AskedKind.DATE,
         ("when", "ago", "year", "date", "month", "day", "decade", "century"),
-        rf"{_FIRST}\bwhen (?:exactly |precisely |then )?(?:did|was|were|will|had|has|have|and|{_PARTICIPLE})\b"
+        rf"{_FIRST}\bwhen (?:exactly |precisely |then )?"
+        rf"(?:did|was|were|will|had|has|have|and (?:where|in)|{_PARTICIPLE})\b"
         rf"|{_FIRST}\bwhen (?:do|does|is|are)\b(?! an?\b).*\b(?:{_SCHEDULED})\b"
-        rf"|{_FIRST}\b(?:tell|know|say)(?: me| us)? when\b|{_FIRST}\bwhen\W*$|\bhow long ago\b"
-        r"|\b(?:what|which) (?:exact |precise )?(?:year|date|month|day|decade|century)\b|^date\b|\bdate$",
+        rf"|{_FIRST}\b(?:tell|know|say)(?: me| us)? when\b(?! an?\b)|{_FIRST}\bwhen\W*$|\bhow long ago\b"
+        r"|\b(?:what|which) (?:exact |precise )?(?:year|date|month|day|decade|century)\b|^date\b|(?<!to )\bdate\W*$",
     ),
     _Rule(
         AskedKind.ROLE,
         ("who",),
         rf"{_FIRST}\bwho\b.{{0,12}}\b(?:head|chair|direct|command|is the (?:{_HEADS}))",
     ),
-    _Rule(AskedKind.PERSON, ("who", "what", "which"), rf"{_WHO}{_IN_GENERAL}|{_WHICH}(?:{_NAMED})\b"),
+    _Rule(
+        AskedKind.PERSON,
+        ("who", "what", "which"),
+        rf"{_WHO}{_IN_GENERAL}|{_WHICH}(?:{_NAMED})\b(?! (?:accounts?|groups?)\b)",
+    ),
     _Rule(
         AskedKind.COUNTRY,
         ("countr", "nation", "government", "state", "ally", "allies"),
-        rf"{_WHICH}(?:countr(?:y|ies)|nations?|governments?|states|state(?=\W*(?:$|(?:{_IS}|of)\b|\w+ed\b|\w+s\b))"
+        rf"{_WHICH}(?:countr(?:y|ies)|nations?|governments?|states|state(?=\W*(?:$|(?:{_IS})\b|\w+ed\b))"
         r"|ally|allies)\b(?!\s+(?:agenc|bod|department|institution|office|authorit|actor|part))",
     ),
     _Rule(

@@ -22,6 +22,8 @@ _UNKNOWN = 0.3  # share of a question in words that the corpus has not, above wh
 _NEARBY = 0.6  # what a name counts for that only the passages before or after in the same section hold
 _RARE = 0.6  # of the highest idf: a plain word whose lack is worth telling
 _MISCOUNTED = 0.6  # of a kind that is lacking: there is a number, but of something else
+_REFERRED = 0.3  # of a name that is lacking, but stands in the sentence before: "the ministry", "he"
+_NAMES = (AskedKind.PERSON, AskedKind.ROLE)
 _TIE_DIGITS = 9  # of a weight; what is nearer goes to the earlier sentence
 
 
@@ -192,12 +194,14 @@ def _is_of_other_years(question: Question, evidence: Evidence) -> bool:
 
 
 def _lack_of_kind(question: Question, evidence: Evidence, lexicon: Lexicon) -> float:
-    """Return 1 where the highlight lacks what is asked for, something where its numbers count other things, else 0."""
+    """Return 1 where the highlight lacks what is asked for, something where it may be meant all the same, else 0."""
     text = "\n".join((evidence.highlight, evidence.header))
     if question.kind is None:
         return 0.0
     if not holds_kind(text, question.kind, question.parts, lexicon):
-        return 1.0
+        before = evidence.sentences[evidence.first - 1] if evidence.first else ""
+        is_named_before = question.kind in _NAMES and holds_kind(before, question.kind, question.parts, lexicon)
+        return _REFERRED if is_named_before else 1.0
     is_miscounted = (
         question.counted and question.kind is AskedKind.NUMBER and not counts(text, question.counted, lexicon)
     )
