@@ -108,9 +108,10 @@ class Rows:
         scores: list[list[float]] = []
         relevant: list[list[bool]] = []
         gold: list[tuple[Source, GoldQuestion]] = []
+        found_by: set[tuple[tuple[str | int, ...], str]] = set()
         for source in sources:
             with Session.open(load_settings({"corpus": source.corpus, "index": source.index})) as session:
-                self.encoder, self.ranking = session.encoder_identity, session.ranking
+                found_by.add((session.encoder_identity, session.ranking))
                 texts = {id_: session.generation.document(id_).text for id_ in session.generation.document_ids()}
                 for question in source.questions():
                     found: list[tuple[Passage, Signals]] = session.evidence(question.question, DEPTH)
@@ -120,6 +121,9 @@ class Rows:
                     signals.append([each.values() for _, each in found])
                     scores.append([passage.score for passage, _ in found])
                     relevant.append([_answers(passage, units) for passage, _ in found])
+        if len(found_by) > 1:
+            raise SystemExit("expected indexes of one encoder and one way of ranking; make them anew: cyberqa index")
+        ((self.encoder, self.ranking),) = found_by
         self.signals: Table = np.array(signals)
         self.scores = np.array(scores)
         self.relevant = np.array(relevant, np.float64)
@@ -150,11 +154,9 @@ class Rows:
         return self.is_own & (self.answerable == 1)
 
     def subsets(self) -> Iterator[tuple[str, Which]]:
-        """Yield each set with its rows, and all that are its own together."""
+        """Yield each set with its rows."""
         of = np.array(self.sets)
         yield from ((name, of == name) for name in dict.fromkeys(self.sets))
-        if len(set(of[self.is_own])) > 1:
-            yield "both of the reports", self.is_own
 
 
 def fit_of(rows: Rows, table: Table) -> Fit:
@@ -182,7 +184,7 @@ def tables_text(rows: Rows, aim: float) -> str:
     logits = judged_apart(fit_of(rows, table), table, rows.sets, rows.groups)
     refused = refused_apart(fit_of(rows, table), table, rows.is_counted, rows.sets, rows.groups, aim)
     lines = [f"each set judged by a fit on the others; refused at a threshold for {aim:.1%} found there, too"]
-    for name, which in rows.subsets():
+    for name, which in [*rows.subsets(), ("all that the confidence shall be right for", rows.is_own)]:
         lines += [f"{name}:", *_figures(rows, logits, refused, which)]
     return "\n".join([*lines, "without, means of the sets:", *_ablation(rows), ""])
 
@@ -199,12 +201,12 @@ def _figures(rows: Rows, logits: Values, refused: Values, which: Which) -> Itera
 
 def _ablation(rows: Rows) -> Iterator[str]:
     """Yield AUROC without each signal; it is the mean over the sets, for two fits have no common scale."""
-    sets = list(rows.subsets())[: len(set(rows.sets))]
+    sets = [which for _, which in rows.subsets()]
     yield f"  {'':12}" + "".join(f"{kind:>10}" for kind in ("all", *rows.refusable))
     for number, name in [(-1, "(nothing)"), *enumerate(COLUMNS)]:
         table = rows.verdicts[:, :, [n for n in range(len(COLUMNS)) if n != number]]
         logits = judged_apart(fit_of(rows, table), table, rows.sets, rows.groups)
-        figures = [_mean_auroc(rows, logits, [which for _, which in sets], kind) for kind in ("all", *rows.refusable)]
+        figures = [_mean_auroc(rows, logits, sets, kind) for kind in ("all", *rows.refusable)]
         yield f"  {name:12}" + "".join(f"{figure:10.3f}" for figure in figures)
 
 

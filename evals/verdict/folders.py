@@ -42,6 +42,8 @@ REFERENCE_PAGES += ["resources", "tools"]
 def pages(packages: Path) -> Mapping[str, Mapping[str, bytes]]:
     """Return the two folders of web pages: name -> file name -> bytes."""
     handbook = [file for file in (packages / HANDBOOK).glob("*.html") if file.stat().st_size > HANDBOOK_LEAST_BYTES]
+    if not handbook:
+        raise SystemExit(f"expected the pages of debian-handbook in {packages / HANDBOOK}, found none")
     return {
         "faq": {f"{name}.html": (packages / FAQ / f"{name}.html").read_bytes() for name in FAQ_PAGES},
         "manuals": {

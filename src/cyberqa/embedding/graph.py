@@ -81,20 +81,22 @@ class GraphEncoder(Encoder):
 
     def encode_queries(self, questions: Sequence[str]) -> list[Encoding]:
         """See Encoder."""
-        if not questions:
-            return []
-        found = [self._tokenizer.encode(question).ids for question in questions]
+        return self._run(questions) if questions else []
+
+    def _run(self, texts: Sequence[str]) -> list[Encoding]:
+        """Return the encodings of some texts, in one call."""
+        found = [self._tokenizer.encode(text).ids for text in texts]
         ids = np.zeros((len(found), max(map(len, found))), np.int64)
         exists = np.zeros_like(ids)
-        for row, (question, own) in enumerate(zip(questions, found, strict=True)):
-            check_window(question, len(own) - bundled.SPECIAL_TOKENS, self._info.window_tokens)
+        for row, (text, own) in enumerate(zip(texts, found, strict=True)):
+            check_window(text, len(own) - bundled.SPECIAL_TOKENS, self._info.window_tokens)
             ids[row, : len(own)] = own
             exists[row, : len(own)] = 1
         vectors, tokens = self._session.run(None, {"input_ids": ids, "attention_mask": exists})
         return [Encoding(vector, rows[: len(own)]) for vector, rows, own in zip(vectors, tokens, found, strict=True)]
 
     def _encode_one(self, text: str) -> Encoding:
-        return self.encode_queries([text])[0]
+        return self._run([text])[0]
 
 
 def _open_session(model: Path) -> onnxruntime.InferenceSession:

@@ -15,7 +15,8 @@ PENALTY = 2.0  # of the squared weights of standardised signals, halved; a quart
 FOLDS = 10
 REPEATS = 5
 _STEPS = 50
-_CLOSE = 1e-10
+_CLOSE = 1e-10  # a step of Newton's method that ends it
+_NO_PENALTY = 1e-10  # to speak of
 _PICKS = 3  # rounds of picking the passage that speaks for a question; more changed nothing
 
 Table = NDArray[np.float64]
@@ -108,7 +109,7 @@ def rescaled(model: Logistic, table: Table, outcomes: Values) -> Logistic:
     Raises:
         ValueError: the order is the wrong way round there.
     """
-    found = fit_logistic(model.logits(table)[:, None], outcomes, penalty=_CLOSE)
+    found = fit_logistic(model.logits(table)[:, None], outcomes, penalty=_NO_PENALTY)
     slope = float(found.weights[0])
     if slope <= 0:
         raise ValueError(f"expected a model that speaks for what is true, found a slope of {slope:.3f}")

@@ -130,7 +130,10 @@ def _found(
 
 
 def _nearness(hit: Hit, vector: Vector, query: Query) -> float:
-    """Return the mean of the cosine (as typed or mended) and of late interaction, whose best form counts."""
+    """Return the mean of the cosine (as typed or mended) and of late interaction, whose best form counts.
+
+    A search by words alone has no late interaction, and its answers no confidence that this could change.
+    """
     cosine = max(float(vector @ form.vector) for form in (query.asked, query.forms[0]))
     return (cosine + hit.signals.get(LATE_INTERACTION, 0.0)) / 2
 
