@@ -66,6 +66,15 @@ def test_vectors_in_the_index_are_those_of_title_trail_and_text(session):
     assert np.array_equal(stored, next(encoder.encode([matched])).vector.astype(np.float16))
 
 
+def test_the_text_of_a_chunk_read_alone_is_what_its_document_has_there(session):
+    generation = session.generation
+    assert any(not generation.document(id_).text.isascii() for id_ in generation.document_ids())
+    for row in range(generation.manifest.chunks):
+        chunk = generation.chunk(row)
+        text = generation.document(chunk.document).text
+        assert generation.text_of_chunk(row) == text[chunk.span.start : chunk.span.end]
+
+
 def test_chunks_come_back_as_they_were_cut(settings):
     encoder = FakeEncoder()
     build(settings, encoder)

@@ -184,6 +184,8 @@ def test_a_manifest_whose_own_digest_is_off_is_mended_by_rebuild(built, folder):
         ("UPDATE chunks SET stop = stop - 9 WHERE row = 0", "its sentences leave it"),
         ("UPDATE chunks SET start = start + 4 WHERE row = 0", "its sentences leave it"),
         ("UPDATE chunks SET sentences = '[[0, 3]]' WHERE row = 0", "its sentences leave it"),
+        ("UPDATE chunks SET start_byte = start_byte + 1 WHERE row = 0", "the bytes of chunk 0 are not its text"),
+        ("UPDATE chunks SET start_byte = 10000000 WHERE row = 0", "it cannot be read"),
         (
             "UPDATE chunks SET section = '[\"Elsewhere\"]' WHERE row = 0",
             "the words of chunk 0 are not those of its text",

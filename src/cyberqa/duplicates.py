@@ -74,7 +74,7 @@ def fold_repeats(generation: Generation, hits: Sequence[Hit], k: int) -> list[tu
 
     The best 50 are compared.
     """
-    said = [_read(_text(generation, hit)) for hit in hits[:_MOST_COMPARED]]
+    said = [_read(generation.text_of_chunk(hit.row)) for hit in hits[:_MOST_COMPARED]]
     repeats: dict[int, list[Hit]] = {}
     for number, own in enumerate(said):
         repeated = next((earlier for earlier in repeats if said[earlier].is_repeated_by(own)), None)
@@ -85,8 +85,3 @@ def fold_repeats(generation: Generation, hits: Sequence[Hit], k: int) -> list[tu
     shown = [(hits[number], found) for number, found in repeats.items()]
     shown += [(hit, []) for hit in hits[_MOST_COMPARED:]]
     return [(replace(hit, rank=rank), found) for rank, (hit, found) in enumerate(shown[:k], 1)]
-
-
-def _text(generation: Generation, hit: Hit) -> str:
-    chunk = generation.chunk(hit.row)
-    return generation.document(chunk.document).text[chunk.span.start : chunk.span.end]

@@ -194,6 +194,8 @@ def _check_rows(generation: Generation, found: _Findings) -> None:
         found.check(
             _is_well_cut(document, chunk), document.id, f"chunk {row} crosses a page, or its sentences leave it"
         )
+        own = document.text[chunk.span.start : chunk.span.end]
+        found.check(generation.text_of_chunk(row) == own, document.id, f"the bytes of chunk {row} are not its text")
         about = generation.rows[row]
         found.check(about["first_token"] == tokens, ROWS_FILE, f"row {row} begins at another token")
         found.check(-1 <= about["before"] < row, ROWS_FILE, f"row {row} has no such row before it")

@@ -15,7 +15,7 @@ from cyberqa.location import Locator
 from cyberqa.types import BlockKind, Chunk, Document, Footnote, Mask, Metadata, Page, Repair, Span
 
 _DOCUMENTS_KEPT = 32  # canonical texts held in memory while a session lasts
-_CHUNKS_KEPT = 1024  # 2 KB each
+_CHUNKS_KEPT = 1024  # 2 KB each; their texts 1 KB
 
 
 class Contents:
@@ -26,6 +26,8 @@ class Contents:
         self._chunks = chunks
         self.chunk = lru_cache(_CHUNKS_KEPT)(self._read_chunk)
         """Return a chunk by its row."""
+        self.text_of_chunk = lru_cache(_CHUNKS_KEPT)(self._read_text_of_chunk)
+        """Return a chunk's text by its row, to compare it by: it is read alone, so that no digest vouches for it."""
         self._document = lru_cache(_DOCUMENTS_KEPT)(self._read_document)
         self.locator = lru_cache(_DOCUMENTS_KEPT)(self._make_locator)
         """Return what finds the lines and pages of a document by its id."""
@@ -45,6 +47,14 @@ class Contents:
             continuation=Span(*json.loads(continuation)) if continuation else None,
             context=_spans(context),
         )
+
+    def _read_text_of_chunk(self, row: int) -> str:
+        document, start, stop = self._database.execute(
+            "SELECT document, start_byte, stop_byte FROM chunks WHERE row = ?", (row,)
+        ).fetchone()
+        with self._database.blobopen("documents", "text", document, readonly=True) as text:
+            text.seek(start)
+            return text.read(stop - start).decode("utf-8")
 
     def document(self, id_: str) -> Document:
         """Return a document as it was indexed, without its blocks.

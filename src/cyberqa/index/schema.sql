@@ -52,7 +52,9 @@ CREATE TABLE chunks (
     section        TEXT NOT NULL,  -- JSON list, outermost first
     sentences      TEXT NOT NULL,  -- JSON list of [start, stop]
     continuation   TEXT,           -- JSON [start, stop]: the rest of the last sentence
-    context        TEXT NOT NULL   -- JSON list of [start, stop]: matched with the chunk, never shown with it
+    context        TEXT NOT NULL,  -- JSON list of [start, stop]: matched with the chunk, never shown with it
+    start_byte     INTEGER NOT NULL,
+    stop_byte      INTEGER NOT NULL -- where start:stop stands in the document's text in UTF-8
 );
 
 -- Where a question writes `word`, `meant` is another way to ask. A mined one is defined at start:stop of a document.

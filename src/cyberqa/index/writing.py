@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from cyberqa.index.manifest import (
     generation_folder,
 )
 from cyberqa.index.opening import empty_vectors, list_header
-from cyberqa.index.parcel import Parcel, Row
+from cyberqa.index.parcel import Parcel
 from cyberqa.index.postings import PostingsBuilder
 from cyberqa.index.publishing import put_in_place
 from cyberqa.index.tokens import ChunkTokens, TokenFiles
@@ -107,7 +107,7 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int, n
             for row, indexed in enumerate(documents):
                 parcel = indexed.parcel
                 _insert_document(database, row, indexed)
-                _insert_chunks(database, row, parcel.chunks, vectors.rows)
+                _insert_chunks(database, row, indexed, vectors.rows)
                 vectors.append(np.stack([_common_vector(entries) for entries in indexed.entries]))
                 tokens.add(_tokens(indexed), parcel.before)
                 for terms in parcel.terms:
@@ -194,8 +194,25 @@ def _insert_aliases(database: sqlite3.Connection, aliases: Sequence[Alias]) -> N
     database.executemany("INSERT INTO aliases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
-def _insert_chunks(database: sqlite3.Connection, document: int, chunks: Sequence[Row], first_row: int) -> None:
+def _insert_chunks(database: sqlite3.Connection, document: int, indexed: IndexedDocument, first_row: int) -> None:
+    chunks = indexed.parcel.chunks
+    spans = [(start, stop) for _, start, stop, *_ in chunks]
+    places = _byte_places(indexed.parcel.document["text"], [place for span in spans for place in span])
     database.executemany(
-        "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(row, document, *chunk) for row, chunk in enumerate(chunks, first_row)],
+        "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (row, document, *chunk, places[start], places[stop])
+            for row, (chunk, (start, stop)) in enumerate(zip(chunks, spans, strict=True), first_row)
+        ],
     )
+
+
+def _byte_places(text: str, places: Iterable[int]) -> dict[int, int]:
+    """Return place in code points -> place in bytes of UTF-8."""
+    found: dict[int, int] = {}
+    done = size = 0
+    for place in sorted(set(places)):
+        size += len(text[done:place].encode("utf-8"))
+        found[place] = size
+        done = place
+    return found
