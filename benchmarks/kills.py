@@ -228,4 +228,5 @@ def main() -> None:
         print(rounds.tell(began))
 
 
-main()
+if __name__ == "__main__":
+    main()

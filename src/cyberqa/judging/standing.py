@@ -32,7 +32,7 @@ def held_stems(text: str, words: Sequence[Word], lexicon: Lexicon) -> set[str]:
     for one, other in pairwise(words):
         if one.must_stand and other.must_stand and held.issuperset(lexicon.stems(one.text + other.text)):
             held |= one.ways[0] | other.ways[0]
-        elif is_person(one, other, lexicon) and other.ways[0] <= held:
+        elif other.ways[0] <= held and not one.ways[0] <= held and is_person(one, other, lexicon):
             held |= one.ways[0]
     return held
 
