@@ -362,7 +362,10 @@ def test_what_the_verdict_is_fitted_on_is_sound_and_shares_no_question_with_what
     assert [file.stem for file in files] == ["faq", "lands", "manuals", "things"]
     assert len({question.id for question in every}) == len(every) == 4589
     assert all(question.answerable == (question.kind not in {"near", "swap", "topic"}) for question in every)
-    reported = [GOLD, *(load_gold(GOLD_FILE.with_name(name)) for name in ("practice.jsonl", "sky-cultures.jsonl"))]
+    reported = [
+        GOLD,
+        *(load_gold(GOLD_FILE.with_name(name)) for name in ("practice.jsonl", "blind.jsonl", "sky-cultures.jsonl")),
+    ]
     assert not {q.question for q in every} & {q.question for gold in reported for q in gold}
 
 
@@ -377,7 +380,11 @@ def test_the_shipped_calibration_names_the_very_questions_it_was_fitted_on_and_n
 
 def test_the_command_line_of_eval(dev, tmp_path, real_index, capsys):
     folders = ["--corpus", CORPUS, "--index", real_index]
-    for gold, questions in ((GOLD_FILE, 520), (GOLD_FILE.with_name("practice.jsonl"), 330)):
+    for gold, questions in (
+        (GOLD_FILE, 520),
+        (GOLD_FILE.with_name("practice.jsonl"), 330),
+        (GOLD_FILE.with_name("blind.jsonl"), 1196),
+    ):
         assert run_cli("eval", "check", "--gold", gold, *folders) == 0
         assert f"{questions} questions are sound" in capsys.readouterr().out
     assert run_cli("eval", "compare", dev, dev) == 0

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import zlib
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from conftest import CORPUS, ROOT, FakeEncoder, run_cli
 from cyberqa import corpus, ingest
 from cyberqa.errors import CorpusError
 from cyberqa.index.generation import Generation
+from cyberqa.index.glossary import Glossary, pack_glossary
 from cyberqa.index.state import changed_files
 from cyberqa.names import mining
 from cyberqa.names.aliases import Alias, Kind, Origin, is_acronym
@@ -290,6 +292,24 @@ def test_the_table_of_countries_is_what_the_library_says():
 )
 def test_country_capital_and_adjective_are_known(word, country):
     assert country in [alias.meant for alias in shipped_aliases() if alias.word == word]
+
+
+def test_a_glossary_comes_back_as_it_was_packed():
+    aliases = [alias for alias in shipped_aliases() if alias.kind is Kind.GLOSSARY]
+    glossary = Glossary(pack_glossary(reversed(aliases)))
+    assert len(aliases) > 4000
+    assert sorted(glossary, key=repr) == sorted(aliases, key=repr)
+    for key in {alias.key for alias in aliases}:
+        ranks = [alias.rank for alias in glossary.aliases_of(key)]
+        assert ranks == sorted(alias.rank for alias in aliases if alias.key == key)
+    assert list(glossary.aliases_of("bug")) == list(Glossary(pack_glossary([])).aliases_of("bug law")) == []
+    assert list(Glossary(pack_glossary([]))) == []
+
+
+@pytest.mark.parametrize("packed", [b"", b"no zlib", zlib.compress(b"a")[:-3], zlib.compress(bytes(20_000_000))])
+def test_a_glossary_that_no_build_writes_is_refused(packed):
+    with pytest.raises(ValueError, match="the glossary is"):
+        Glossary(packed)
 
 
 def test_no_everyday_word_is_its_own_term():

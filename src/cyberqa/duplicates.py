@@ -15,6 +15,7 @@ _PROBE = 20  # letters on each side of a passage's middle
 _MOST_COMPARED = 50  # hits; with each other, so the cost is the square
 _TEXTS_KEPT = 2048  # 2 KB each
 
+_DIGITS = re.compile(r"\d+")
 _NEGATION = re.compile(r"n['’]t\b", re.IGNORECASE)
 _NEGATIONS = frozenset((
     "no", "not", "none", "nor", "never", "neither", "cannot", "without", "nobody", "nothing", "except", "unless",
@@ -74,11 +75,14 @@ def fold_repeats(generation: Generation, hits: Sequence[Hit], k: int) -> list[tu
 
     The best 50 are compared.
     """
-    said = [_read(generation.text_of_chunk(hit.row)) for hit in hits[:_MOST_COMPARED]]
+    texts = [generation.text_of_chunk(hit.row) for hit in hits[:_MOST_COMPARED]]
     repeats: dict[int, list[Hit]] = {}
-    for number, own in enumerate(said):
-        repeated = next((earlier for earlier in repeats if said[earlier].is_repeated_by(own)), None)
+    by_digits: dict[str, list[int]] = {}  # most differ in these already, and need not be read word by word
+    for number, text in enumerate(texts):
+        alike = by_digits.setdefault("".join(_DIGITS.findall(text)), [])
+        repeated = next((earlier for earlier in alike if says_the_same(texts[earlier], text)), None)
         if repeated is None:
+            alike.append(number)
             repeats[number] = []
         else:
             repeats[repeated].append(hits[number])

@@ -2,7 +2,9 @@
 
 import sqlite3
 from collections.abc import Sequence
+from functools import cached_property
 
+from cyberqa.index.glossary import Glossary
 from cyberqa.names.aliases import Alias, Kind, Origin
 from cyberqa.types import Span
 
@@ -24,7 +26,15 @@ class AliasTable:
             tuple(keys),
         ):
             found.setdefault(key, []).append(_alias(*columns))
+        for key in dict.fromkeys(keys):
+            for alias in self._glossary.aliases_of(key):
+                found.setdefault(key, []).append(alias)
         return found
+
+    @cached_property
+    def _glossary(self) -> Glossary:
+        ((packed,),) = self._database.execute("SELECT packed FROM glossary")
+        return Glossary(packed)
 
     def places(self) -> list[tuple[str, str]]:
         """Return ``(capital, adjective or other name, country)`` of the countries that the documents name."""
@@ -38,7 +48,7 @@ class AliasTable:
     def aliases(self) -> list[Alias]:
         """Return all aliases, sorted by the stems of the word; of one word the best first."""
         rows = self._database.execute(f"SELECT {_ALIAS_COLUMNS} FROM aliases ORDER BY row")  # noqa: S608
-        return [_alias(*columns) for columns in rows]
+        return sorted((*(_alias(*columns) for columns in rows), *self._glossary), key=lambda alias: alias.key)
 
 
 def _alias(

@@ -4,6 +4,7 @@ import hashlib
 import re
 from pathlib import Path
 
+from cyberqa.index.glossary import PACKED
 from cyberqa.index.lexical import POSTING
 from cyberqa.index.tokens import ROW
 
@@ -19,7 +20,7 @@ def schema_sql() -> str:
 
 
 def layout_digest() -> str:
-    """Return ten hexadecimal digits that change with the tables, arrays and kind of vectors, not with comments."""
+    """Return ten hexadecimal digits that change with tables, arrays, glossary and kind of vectors, not comments."""
     tables = " ".join(_COMMENT.sub(" ", schema_sql()).split())
-    parts = (tables, str(ROW.descr), str(POSTING.descr), VECTORS)
+    parts = (tables, str(ROW.descr), str(POSTING.descr), VECTORS, PACKED)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:10]

@@ -57,7 +57,7 @@ CREATE TABLE chunks (
     stop_byte      INTEGER NOT NULL -- where start:stop stands in the document's text in UTF-8
 );
 
--- Where a question writes `word`, `meant` is another way to ask. A mined one is defined at start:stop of a document.
+-- Where a question writes `word`, `meant` is another way to ask; but for the glossary. A mined one is defined at start:stop of a document.
 CREATE TABLE aliases (
     key         TEXT NOT NULL,     -- the stems of `word`, what it is looked up by
     row         INTEGER NOT NULL,  -- orders all; of one key the best first
@@ -73,6 +73,11 @@ CREATE TABLE aliases (
     rank        INTEGER NOT NULL,
     PRIMARY KEY (key, row)
 ) WITHOUT ROWID;
+
+-- One row: the aliases that are everyday words for terms, as glossary.py packs them.
+CREATE TABLE glossary (
+    packed BLOB NOT NULL
+);
 
 -- The postings of a term are postings.npy[first : first + count].
 CREATE TABLE terms (

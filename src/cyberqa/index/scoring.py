@@ -145,12 +145,14 @@ def _find(postings: Postings, rows: NDArray[np.integer]) -> tuple[NDArray[np.int
 
 def _bisect(held: NDArray[np.integer], rows: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return what ``np.searchsorted`` does, which would first copy all of a mapped array with gaps."""
-    total, places = len(held), np.zeros(len(rows), np.int64)
-    for bit in reversed(range(total.bit_length())):
-        ahead = places + (1 << bit)
-        is_below = held[np.minimum(ahead, total) - 1] < rows
-        is_below &= ahead <= total
-        places = np.where(is_below, ahead, places)
+    places, left = np.zeros(len(rows), np.int64), len(held)
+    if not left:
+        return places
+    while left > 1:
+        half = left >> 1
+        places += (held[places + (half - 1)] < rows) * half
+        left -= half
+    places += held[places] < rows
     return places
 
 

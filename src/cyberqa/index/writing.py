@@ -15,6 +15,7 @@ from cyberqa.index.cache import Entry
 from cyberqa.index.capitals import CapitalCounter
 from cyberqa.index.clustering import arrange_vectors
 from cyberqa.index.files import SCRATCH_PREFIX
+from cyberqa.index.glossary import pack_glossary
 from cyberqa.index.growing import RowFile
 from cyberqa.index.layout import schema_sql
 from cyberqa.index.manifest import (
@@ -36,7 +37,7 @@ from cyberqa.index.parcel import Parcel
 from cyberqa.index.postings import PostingsBuilder
 from cyberqa.index.publishing import put_in_place
 from cyberqa.index.tokens import ChunkTokens, TokenFiles
-from cyberqa.names.aliases import Alias
+from cyberqa.names.aliases import Alias, Kind
 from cyberqa.names.collecting import AliasCollector, FoundNames
 from cyberqa.types import Matrix, Vector
 
@@ -189,9 +190,11 @@ def _insert_aliases(database: sqlite3.Connection, aliases: Sequence[Alias]) -> N
             alias.definitions,
             alias.rank,
         )
-        for row, alias in enumerate(aliases)
+        for row, alias in enumerate(alias for alias in aliases if alias.kind is not Kind.GLOSSARY)
     ]
     database.executemany("INSERT INTO aliases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    packed = pack_glossary(alias for alias in aliases if alias.kind is Kind.GLOSSARY)
+    database.execute("INSERT INTO glossary VALUES (?)", (packed,))
 
 
 def _insert_chunks(database: sqlite3.Connection, document: int, indexed: IndexedDocument, first_row: int) -> None:

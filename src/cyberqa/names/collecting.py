@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -58,23 +58,24 @@ def find_names(text: str) -> FoundNames:
     """Return what a text defines, and which of the shipped names it has."""
     counts: Counter[str] = Counter()
     stems = tuple(word.stem for word in split_words(text))
-    by_first = _stems_of_shipped()
+    shipped, sizes = _shipped_keys()
     for place, stem in enumerate(stems):
-        for wanted in by_first.get(stem, ()):
-            if stems[place : place + len(wanted)] == wanted:
-                counts[" ".join(wanted)] += 1
+        for size in sizes.get(stem, ()):
+            run = stems[place : place + size]
+            if len(run) == size and run in shipped:
+                counts[" ".join(run)] += 1
     lower_case = dict.fromkeys(_LOWER_CASE_WORD.findall(_ADDRESS.sub(" ", text)))
     return FoundNames(list(mining.find_definitions(text)), list(lower_case), counts)
 
 
 @cache
-def _stems_of_shipped() -> Mapping[str, Sequence[tuple[str, ...]]]:
-    """Return the stems of every name that is shipped, by the first of them."""
-    found: dict[str, list[tuple[str, ...]]] = {}
-    for key in sorted({key for alias in shipped_aliases() for key in (alias.key, key_of(alias.meant))}):
-        stems = tuple(key.split())
-        found.setdefault(stems[0], []).append(stems)
-    return found
+def _shipped_keys() -> tuple[Set[tuple[str, ...]], Mapping[str, Set[int]]]:
+    """Return the stems of every name that is shipped; and how many there may be, by the first of them."""
+    keys = {tuple(key.split()) for alias in shipped_aliases() for key in (alias.key, key_of(alias.meant))}
+    sizes: dict[str, set[int]] = {}
+    for key in keys:
+        sizes.setdefault(key[0], set()).add(len(key))
+    return keys, sizes
 
 
 class AliasCollector:

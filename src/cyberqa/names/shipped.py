@@ -12,6 +12,7 @@ from cyberqa.types import JSON
 
 _COUNTRIES_FILE = "countries.tsv"
 _ALIASES_FILE = "aliases.toml"
+_GLOSSARY_FILE = "glossary.toml"
 _OF_COUNTRIES = {
     "capital": Kind.CAPITAL,
     "byname": Kind.BYNAME,
@@ -23,7 +24,7 @@ _OF_COUNTRIES = {
 def shipped_digest() -> str:
     """Return a digest of the files: another makes another index."""
     digest = hashlib.sha256()
-    for name in (_COUNTRIES_FILE, _ALIASES_FILE):
+    for name in (_COUNTRIES_FILE, _ALIASES_FILE, _GLOSSARY_FILE):
         digest.update(resources.files(__package__).joinpath(name).read_bytes())
     return digest.hexdigest()[:20]
 
@@ -38,6 +39,7 @@ def shipped_aliases() -> tuple[Alias, ...]:
         *_one_way(tables["bynames"], Kind.BYNAME, exact),
         *_country_aliases(tables["countries"], exact),
         *_one_way(tables["glossary"], Kind.GLOSSARY, exact),
+        *_one_way(tomllib.loads(_read(_GLOSSARY_FILE)), Kind.GLOSSARY, exact),
     )
 
 
