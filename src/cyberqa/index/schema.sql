@@ -57,7 +57,8 @@ CREATE TABLE chunks (
     stop_byte      INTEGER NOT NULL -- where start:stop stands in the document's text in UTF-8
 );
 
--- Where a question writes `word`, `meant` is another way to ask; but for the glossary. A mined one is defined at start:stop of a document.
+-- Where a question writes `word`, `meant` is another way to ask; without the glossary, which is below. A mined one is
+-- defined at start:stop of a document.
 CREATE TABLE aliases (
     key         TEXT NOT NULL,     -- the stems of `word`, what it is looked up by
     row         INTEGER NOT NULL,  -- orders all; of one key the best first

@@ -69,13 +69,13 @@ def find_names(text: str) -> FoundNames:
 
 
 @cache
-def _shipped_keys() -> tuple[Set[tuple[str, ...]], Mapping[str, Set[int]]]:
-    """Return the stems of every name that is shipped; and how many there may be, by the first of them."""
+def _shipped_keys() -> tuple[Set[tuple[str, ...]], Mapping[str, Sequence[int]]]:
+    """Return the stems of every name that is shipped; and how many there may be, ascending, by the first of them."""
     keys = {tuple(key.split()) for alias in shipped_aliases() for key in (alias.key, key_of(alias.meant))}
     sizes: dict[str, set[int]] = {}
     for key in keys:
         sizes.setdefault(key[0], set()).add(len(key))
-    return keys, sizes
+    return keys, {first: sorted(found) for first, found in sizes.items()}  # the order of a set is chance
 
 
 class AliasCollector:
