@@ -18,19 +18,20 @@ from cyberqa.index.state import changed_files
 from cyberqa.index.typos import corrected
 from cyberqa.judging.calibration import Judgement, calibration_for
 from cyberqa.judging.gathering import Found, gather, read_lexicon, read_query
+from cyberqa.judging.missing import LOOKED_AT
 from cyberqa.judging.questions import Question
 from cyberqa.judging.signals import Judged, Signals, judge
 from cyberqa.judging.words import Lexicon
 from cyberqa.names.expanding import expand
 from cyberqa.retrieval import RANKING, Mode, retrieve
 from cyberqa.retrieval.forms import Query, encode_forms
+from cyberqa.retrieval.framing import without_framing
 from cyberqa.retrieval.reranking import RERANKED, Reranker, load_reranker, rerank
 from cyberqa.settings import Settings, load_settings
 from cyberqa.types import Answer, IndexInfo, Mask, Passage
 
 DEFAULT_TOP_K = 5
 _SPARE = 20  # hits beyond those asked for, that repeats make room for or are found among
-_JUDGED = 3  # passages that the verdict and what is missing rest on
 _FILTERS_KEPT = 8
 
 
@@ -154,10 +155,10 @@ class Session:
         hits = retrieve(self.generation, query, max(wanted, RERANKED) if self.reranker else wanted, mode, allowed)
         clock.lap("retrieve")
         if self.reranker:
-            hits = rerank(self.generation, self._encoder, self.reranker, question, hits)
+            hits = rerank(self.generation, self._encoder, self.reranker, query.asked.text, hits)
             clock.lap("re-rank")
         # The verdict looks at some passages more than may be shown: it must not hang on how many were asked for.
-        folded = fold_repeats(self.generation, hits, max(k, _JUDGED))
+        folded = fold_repeats(self.generation, hits, max(k, LOOKED_AT))
         asked = read_query(query, self._lexicon)
         found = gather(self.generation, [hit for hit, _ in folded], query, asked, self._lexicon)
         judgement = self._judge(asked, found, mode, min_confidence)
@@ -223,7 +224,8 @@ class Session:
         return read_lexicon(self.generation)
 
     def _read(self, question: str) -> Query:
-        """Return a question with its typos mended and in other words, encoded."""
+        """Return a question without its framing, with its typos mended and in other words, encoded."""
+        question = without_framing(question)
         corrections = self.generation.corrections(without_quoted(question), self._is_word)
         mended = corrected(question, corrections)
         expansions = expand(mended, self.generation.aliases_for)
