@@ -190,7 +190,7 @@ def test_a_pdf_is_cited_by_its_page(settings):
     location = answer.passages[0].location
     assert answer.passages[0].text == "The harbour of Vlora was closed in March."
     assert (location.page, location.line_start, location.line_end) == (2, None, None)
-    assert answer.passages[0].citation.reader == "pdf/3"
+    assert answer.passages[0].citation.reader == "pdf/4"
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])

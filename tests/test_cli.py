@@ -526,6 +526,15 @@ HOSTILE = (
 )
 
 
+def test_any_end_of_line_is_one_on_a_terminal(settings):
+    text = "Report\r\n\r\nThe first line\rThe second line\r\n\r\nand its end.\r\n"
+    (settings.corpus / "ends.txt").write_bytes(text.encode())
+    folders = ["--corpus", str(settings.corpus), "--index", str(settings.index)]
+    on_a_terminal("index", *folders)
+    for arguments in (["show", "ends.txt"], ["ask", "the second line"]):
+        assert "\\u000d" not in on_a_terminal(*arguments, *folders)
+
+
 def test_control_characters_never_reach_a_terminal(settings):
     (settings.corpus / "hostile\x1b[2J.txt").write_text(HOSTILE, "utf-8")
     folders = ["--corpus", str(settings.corpus), "--index", str(settings.index)]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -325,6 +326,24 @@ def test_a_damaged_row_of_the_cache_is_made_again(settings, damage):
             connection.execute("DELETE FROM parcels")
     build(settings)
     assert contents(settings) == expected
+
+
+@pytest.mark.parametrize("how", [{}, {"rebuild": True}, {"use_cache": False}, {"prune": True}], ids=str)
+@pytest.mark.parametrize("seed", range(6))
+def test_no_document_is_lost_to_a_damaged_page_of_the_cache(settings, how, seed):
+    """The damage may be met when something is read, written, counted or dropped."""
+    for number in range(20):
+        lines = " ".join(f"The team {number} met in place {line} and had {number * line} members." for line in range(9))
+        (settings.corpus / f"d{number:02}.txt").write_text(f"Report {number}\n\n{lines}\n", "utf-8")
+    build(settings)
+    file, chance = settings.index / CACHE_FILE, random.Random(seed)
+    data = bytearray(file.read_bytes())
+    start = chance.randrange(1, len(data) // 4096) * 4096
+    data[start : start + 100] = chance.randbytes(100)
+    file.write_bytes(data)
+    (settings.corpus / "new.txt").write_text("New report\n\nSomething happened in Malta.\n", "utf-8")
+    report = build(settings, **how)
+    assert (report.documents, dict(report.failures)) == (23, {})
 
 
 def test_codes_of_another_codec_are_not_taken_from_the_cache(settings, monkeypatch):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from conftest import FakeEncoder
+from cyberqa.chunking import MAX_JOINED_CHARS
 from cyberqa.documents.joining import find_continuations, link_footnotes, plain_marks
 from cyberqa.ingest import build_index
 from cyberqa.matching import matched_text
@@ -73,6 +74,27 @@ def test_a_blank_line_inside_a_sentence_leaves_it_one_sentence():
     )
     (chunk,) = chunks_of(document, FakeEncoder())
     assert [text_of(document, s) for s in chunk.sentences] == [text_of(document, chunk.span)]
+
+
+def test_a_sentence_too_long_to_join_over_a_blank_line_stays_in_two():
+    """640 and 559 characters, and the two ends of line between them: one more than a chunk may have."""
+    first, second = "The ministry " + "has " * 156 + "has", "and " + "so " * 184 + "on."
+    assert len(first) + 2 + len(second) == MAX_JOINED_CHARS + 1
+    document = read(f"Report\n\nIt opens with a sentence.\n\n{first}\n\n{second}\n", "a.txt")
+    assert len(find_continuations(document.text, document.blocks)) == 1
+    roomy = FakeEncoder()
+    roomy.info = replace(roomy.info, window_tokens=2000)
+    chunks = chunks_of(document, roomy)
+    assert [s for chunk in chunks for s in map(len, chunk.sentences)] == [25, len(first), len(second)]
+
+
+def test_any_label_that_makes_a_footnote_in_markdown_ties_it():
+    text = "# Law\n\nIt was cited.[^n.1] And again.[^a-label-of-more-than-twenty]\n\n"
+    document = read(f"{text}[^n.1]: First.\n\n[^a-label-of-more-than-twenty]: Second.\n", "a.md")
+    assert [(note.label, note.reference) for note in document.footnotes] == [
+        ("n.1", text.index("[^n.1]")),
+        ("a-label-of-more-than-twenty", text.index("[^a-label")),
+    ]
 
 
 def test_a_footnote_is_tied_to_the_nearest_mark_before_it_with_its_number():

@@ -515,6 +515,8 @@ def test_missing_is_what_the_first_three_passages_all_lack_else_what_the_first_l
 def test_missing_is_said_in_words():
     assert missing_text([judged(["Malta"], ["ALCIRT"])]) == "nothing found mentions 'Malta' together with 'ALCIRT'"
     assert missing_text([judged(["a", "b", "c"])]) == "nothing found mentions 'a', 'b' or 'c'"
+    nearest = "the nearest passage does not mention 'Malta' together with 'ALCIRT'"
+    assert missing_text([judged(["Malta"], ["ALCIRT"]), judged()]) == nearest
     assert missing_text([judged(["x" * 1000])]) == f"nothing found mentions '{'x' * 40}…'"
     assert missing_text([judged([], ["ENCYSEC"], AskedKind.AMOUNT)]) == "nothing near 'ENCYSEC' gives an amount"
     assert missing_text([judged([], ["ENCYSEC"])]) == ""

@@ -107,6 +107,17 @@ def test_a_pdf_without_page_labels_has_none_made_up():
     assert [page.label for page in read(make_pdf([["One."], ["Two."]]), "a.pdf").pages] == [None, None]
 
 
+def test_a_page_label_is_one_line():
+    """What prints a citation must not be made to print another."""
+    from pypdf import PdfWriter
+
+    writer = PdfWriter(clone_from=io.BytesIO(make_pdf([["One."]])))
+    writer.set_page_label(0, 0, prefix="7)\n\n 1. Another report - page ", style="/D")
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    assert [page.label for page in read(buffer.getvalue(), "a.pdf").pages] == ["7) 1. Another report - page 1"]
+
+
 def test_pdf_page_labels_are_read():
     from pypdf import PdfReader, PdfWriter
 

@@ -1,5 +1,6 @@
 """``index --watch``: builds when files have changed and come to rest, says what it did, and ends on Ctrl-C."""
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import pytest
 from conftest import FakeEncoder
 from cyberqa import watching
 from cyberqa.errors import CorpusError, CyberqaError
+from cyberqa.index.growing import RowFile
 from cyberqa.ingest import build_index
 from cyberqa.watching import follow
 
@@ -72,6 +74,22 @@ def test_a_failure_is_told_once_tried_again_and_ends_with_what_mends_it(watched,
     )
     assert isinstance(said[0], CorpusError) and said[1] is None
     assert said[2].documents == 2 and not said[2].is_new
+
+
+def test_a_full_disk_does_not_end_the_watch(watched, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        said = watched(
+            write("gamma.txt"),
+            lambda corpus: (patched.setattr(RowFile, "write", full), write("delta.txt")(corpus)),
+            lambda _: None,
+            lambda _: patched.undo(),
+        )
+    assert said[1].message.endswith("cannot be written (No space left on device)")
+    assert said[2] is None
+    assert said[3].added == ("delta.txt",)
 
 
 def test_what_fails_at_the_start_ends_the_watch(settings, tmp_path):

@@ -135,10 +135,12 @@ class _Cutter:
             return unit
         rest = split_sentences(self._text, self._blocks[following], self._marks)[0]
         tokens = unit.tokens + self._tokens([rest])
-        if tokens > room or len(unit.span) + len(rest) > MAX_JOINED_CHARS:
+        is_adjoining = following in segment.places  # only a blank line lies between: one sentence, one span
+        length = rest.end - unit.span.start if is_adjoining else len(unit.span) + len(rest)
+        if tokens > room or length > MAX_JOINED_CHARS:
             return unit
         self._taken[following] = rest
-        if following in segment.places:  # only a blank line lies between: one sentence, one span
+        if is_adjoining:
             return _Unit(Span(unit.span.start, rest.end), tokens, closes_block=True, introduces_list=False)
         return _Unit(unit.span, tokens, closes_block=True, introduces_list=False, continuation=rest)
 

@@ -23,7 +23,7 @@ from cyberqa.index.manifest import Manifest, current_generation, generation_fold
 from cyberqa.index.publishing import is_whole
 from cyberqa.index.state import changed_files
 from cyberqa.session import Session
-from cyberqa.settings import Settings
+from cyberqa.settings import Settings, usable_cores
 from cyberqa.types import JSON
 
 DOCTOR_SCHEMA = "cyberqa.doctor/1"
@@ -247,7 +247,7 @@ def _processor(_: Settings) -> Iterator[Finding]:
     import faiss
     import numpy as np
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     yield Finding("cores", State.FINE if cores > 1 else State.NOTE, f"{cores}; indexing uses all, a question one")
     extensions = np.show_config(mode="dicts")["SIMD Extensions"]
     used = [*extensions.get("baseline", ()), *extensions.get("found", ())]

@@ -149,7 +149,7 @@ def cite(passage: Passage) -> str:
     """Return one line: title, year, section trail, page or lines, document and characters, score."""
     source = passage.citation
     head = source.title + (f" ({source.year})" if source.year else "")
-    parts = [head, *([" › ".join(source.section)] if source.section else []), place(passage.location)]
+    parts = [head, *([" › ".join(source.section)] if source.section else []), _escape_markdown(place(passage.location))]
     return (
         " · ".join(part for part in parts if part)
         + f" · {source.document} [{_characters(passage.location)}] · score {passage.score:.3f}"
@@ -204,7 +204,7 @@ def _markdown_citation(passage: Passage) -> str:
     source = passage.citation
     about = [
         f"*{_escape_markdown(source.title)}*",
-        source.publisher,
+        _escape_markdown(source.publisher) if source.publisher else None,
         str(source.year) if source.year else None,
     ]
     where = [_escape_markdown(source.section[-1]) if source.section else None, place(passage.location)]
@@ -243,10 +243,10 @@ def print_answer(answer: Answer, stream: TextIO, *, explain: bool = False) -> No
         console.print(Padding(Text(escape_unsafe(trail), style="cyan"), (0, 0, 0, 4)))
         before, after = (passage.context.before, passage.context.after) if passage.context else (None, None)
         if before:
-            console.print(Padding(Text(_on_screen(before.text), style="dim"), (1, 2, 0, 4)))
+            console.print(Padding(Text(on_screen(before.text), style="dim"), (1, 2, 0, 4)))
         console.print(Padding(_emphasised(passage, Text), (1, 2, 1, 4)))
         if after:
-            console.print(Padding(Text(_on_screen(after.text), style="dim"), (0, 2, 1, 4)))
+            console.print(Padding(Text(on_screen(after.text), style="dim"), (0, 2, 1, 4)))
         for note in passage.notes:
             console.print(Padding(Text(escape_unsafe(" ".join(note.text.split())), style="dim"), (0, 2, 0, 6)))
         for line in also_in(passage):
@@ -267,15 +267,16 @@ def _emphasised(passage: Passage, text_type: Any) -> Any:
         (passage.text[start:end], "bold yellow"),
         (passage.text[end:], ""),
     ):
-        text.append(_on_screen(part), style=style)
+        text.append(on_screen(part), style=style)
     if passage.continuation:
         is_answer = end == len(passage.text)  # the highlight is the sentence that goes on here
         text.append(f" {_GAP} ", style="dim")
-        text.append(escape_unsafe(passage.continuation.text), style="bold yellow" if is_answer else "")
+        text.append(on_screen(passage.continuation.text), style="bold yellow" if is_answer else "")
     return text
 
 
-def _on_screen(text: str) -> str:
+def on_screen(text: str) -> str:
+    """Return a document's text as a terminal may have it: any end of line is one, and what could harm is escaped."""
     return escape_unsafe(re.sub(r"\r\n?", "\n", text))
 
 

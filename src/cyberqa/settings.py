@@ -51,6 +51,11 @@ class Settings:
     approximate_from: int = 100_000
 
 
+def usable_cores() -> int:
+    """Return the cores that this process may use: in a container, or pinned, fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def load_settings(
     overrides: Mapping[str, Any] | None = None,
     *,

@@ -1,5 +1,6 @@
 """What is in the index, for looking at: a document's text, and the state of the whole."""
 
+from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from cyberqa import corpus
@@ -38,12 +39,12 @@ def show_document(
     Raises:
         CorpusError: no such document, page or line, or another text than the one with ``text_sha256``.
     """
-    generation = Generation.open_current(settings.index)
-    known = generation.document_ids()
-    id_ = corpus.document_id(settings.corpus, id_)
-    if id_ not in known:
-        raise CorpusError(f"no document {id_!r} in the index", hint=corpus.nearest_hint(id_, known))
-    document = generation.document(id_)
+    with closing(Generation.open_current(settings.index)) as generation:
+        known = generation.document_ids()
+        id_ = corpus.document_id(settings.corpus, id_)
+        if id_ not in known:
+            raise CorpusError(f"no document {id_!r} in the index", hint=corpus.nearest_hint(id_, known))
+        document = generation.document(id_)
     if text_sha256 is not None and text_sha256.lower() != document.text_sha256:
         raise CorpusError(
             f"{id_}: expected the text with SHA-256 {text_sha256}, found {document.text_sha256}",
@@ -90,7 +91,11 @@ def index_status(settings: Settings) -> JSON:
     Raises:
         NoIndexError: nothing has been built.
     """
-    generation = Generation.open_current(settings.index)
+    with closing(Generation.open_current(settings.index)) as generation:
+        return _status_of(generation, settings)
+
+
+def _status_of(generation: Generation, settings: Settings) -> JSON:
     manifest = generation.manifest
     encoder = manifest.recipe.encoder
     changes = changed_files(settings)
@@ -167,14 +172,14 @@ def index_aliases(settings: Settings) -> JSON:
     Raises:
         NoIndexError: nothing has been built.
     """
-    generation = Generation.open_current(settings.index)
     locators: dict[str, Locator] = {}
-    return {
-        "schema": ALIASES_SCHEMA,
-        "index": str(settings.index),
-        "generation": generation.manifest.generation,
-        "aliases": [_describe_alias(alias, generation, locators) for alias in listed(generation.aliases())],
-    }
+    with closing(Generation.open_current(settings.index)) as generation:
+        return {
+            "schema": ALIASES_SCHEMA,
+            "index": str(settings.index),
+            "generation": generation.manifest.generation,
+            "aliases": [_describe_alias(alias, generation, locators) for alias in listed(generation.aliases())],
+        }
 
 
 def _describe_alias(alias: Alias, generation: Generation, locators: dict[str, Locator]) -> JSON:

@@ -43,7 +43,7 @@ def show(
     if shown.note:
         render.message(f"cyberqa: {shown.note}", sys.stderr)
     if sys.stdout.isatty():
-        shown_text = shown.text.replace("\r\n", "\n")
+        shown_text = render.on_screen(shown.text)
         write(shown_text if shown_text.endswith("\n") else shown_text + "\n")
     else:
         write(shown.text)

@@ -1,6 +1,6 @@
 """Which rules read which files: known without importing a reader, for each of them costs time to import."""
 
-TEXT, PDF, DOCX, HTML = "text/1", "pdf/3", "docx/1", "html/1"
+TEXT, PDF, DOCX, HTML = "text/2", "pdf/4", "docx/1", "html/1"
 """The readers. The number is raised with any change of extraction or repair."""
 
 TABLE_SUFFIXES = (".csv", ".tsv")

@@ -8,8 +8,11 @@ from cyberqa.documents.structure import BULLET
 from cyberqa.types import Block, BlockKind, Footnote, Span
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
-_MARK = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+|\[\^[\w-]{1,20}\]|\[\d{1,3}\]")
-_LABEL = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+|\[\^?([\w-]{1,20})\]|\d{1,3}(?=[\s.)])")
+_MARKDOWN_LABEL = r"\[\^[^\]\s]{1,60}\]"
+_MARK = re.compile(rf"[⁰¹²³⁴⁵⁶⁷⁸⁹]+|{_MARKDOWN_LABEL}|\[\d{{1,3}}\]")
+_LABEL = re.compile(rf"[⁰¹²³⁴⁵⁶⁷⁸⁹]+|{_MARKDOWN_LABEL}|\[[\w-]{{1,20}}\]|\d{{1,3}}(?=[\s.)])")
+MARKDOWN_FOOTNOTE = re.compile(rf"{_MARKDOWN_LABEL}:")
+"""How a footnote begins in Markdown."""
 
 _BODY = (BlockKind.PARAGRAPH, BlockKind.LIST, BlockKind.TABLE, BlockKind.HEADING)
 _PROSE = (BlockKind.PARAGRAPH, BlockKind.LIST)
@@ -35,7 +38,7 @@ def link_footnotes(text: str, blocks: Sequence[Block], marks: Sequence[Span] = (
     for block in blocks:
         if block.kind is not BlockKind.FOOTNOTE or not (match := _LABEL.match(text, block.span.start, block.span.end)):
             continue
-        label = (match[1] or match[0]).translate(_SUPERSCRIPTS)
+        label = _label_of(match)
         before = bisect_left(free.get(label, []), block.span.start)
         linked.append(Footnote(label, block.span, free[label].pop(before - 1) if before else None))
     return tuple(linked)
@@ -45,7 +48,11 @@ def _marks(text: str, blocks: Sequence[Block]) -> Iterator[tuple[int, str]]:
     for block in blocks:
         if block.kind in _BODY:
             for match in _MARK.finditer(text, block.span.start, block.span.end):
-                yield match.start(), match[0].strip("[]^").translate(_SUPERSCRIPTS)
+                yield match.start(), _label_of(match)
+
+
+def _label_of(mark: re.Match[str]) -> str:
+    return mark[0].removeprefix("[").removeprefix("^").removesuffix("]").translate(_SUPERSCRIPTS)
 
 
 def plain_marks(text: str, footnotes: Sequence[Footnote]) -> tuple[Span, ...]:

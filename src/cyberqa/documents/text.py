@@ -4,6 +4,7 @@ import codecs
 import re
 from itertools import pairwise
 
+from cyberqa.documents.joining import MARKDOWN_FOOTNOTE
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.structure import MAX_HEADING_CHARS, Line, find_blocks, iter_lines
 from cyberqa.errors import DocumentError
@@ -93,9 +94,6 @@ _MARKDOWN_KINDS = {
 }
 
 
-_NOTE_BEGINS = re.compile(r"\[\^[^\]\s]{1,60}\]:")
-
-
 def _markdown_blocks(text: str) -> tuple[list[Block], Metadata]:
     """Blocks of a Markdown file, as CommonMark (with tables) sees them, and what its front matter says.
 
@@ -135,10 +133,10 @@ def _markdown_blocks(text: str) -> tuple[list[Block], Metadata]:
 
 def _prose_blocks(lines: list[Line]) -> list[Block]:
     """Divide lines where a footnote is defined (``[^1]: ...``)."""
-    starts = [0, *(i for i, line in enumerate(lines) if i and _NOTE_BEGINS.match(line.text)), len(lines)]
+    starts = [0, *(i for i, line in enumerate(lines) if i and MARKDOWN_FOOTNOTE.match(line.text)), len(lines)]
     blocks: list[Block] = []
     for first, last in pairwise(starts):
-        is_note = bool(lines[first:last]) and bool(_NOTE_BEGINS.match(lines[first].text))
+        is_note = bool(lines[first:last]) and bool(MARKDOWN_FOOTNOTE.match(lines[first].text))
         blocks += _lines_block(BlockKind.FOOTNOTE if is_note else BlockKind.PARAGRAPH, lines[first:last])
     return blocks
 

@@ -23,7 +23,7 @@ from cyberqa.documents.formats import READERS, TEXT_SUFFIXES
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.wire import READY, OverlongFrameError, read_frame, unpack_reading, write_frame
 from cyberqa.errors import CyberqaError, DocumentError
-from cyberqa.settings import Settings
+from cyberqa.settings import Settings, usable_cores
 
 COMMAND = (sys.executable, "-P", "-m", "cyberqa.documents.worker")
 
@@ -65,7 +65,7 @@ class WorkerPool:
     """One worker a core, each started when it is first needed. Close it, or use it in a ``with`` statement."""
 
     def __init__(self, limits: Limits, command: Sequence[str] = COMMAND, size: int | None = None) -> None:
-        self.size = size or _cores()
+        self.size = size or usable_cores()
         self._threads = ThreadPoolExecutor(self.size, "reader")
         self._children = [_Child(limits, command) for _ in range(self.size)]
         self._idle: LifoQueue[_Child] = LifoQueue()  # the last used first, so that one document starts one process
@@ -103,11 +103,6 @@ class WorkerPool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _cores() -> int:
-    """Return the cores that this process may use: in a container fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 class _Child:

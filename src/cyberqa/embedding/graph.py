@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from cyberqa.embedding import Encoder, EncoderInfo, Encoding, Tokens, bundled, check_window, tokens_of
 from cyberqa.errors import ModelError
+from cyberqa.settings import usable_cores
 
 _IN_FLIGHT_PER_CORE = 4
 
@@ -66,7 +67,7 @@ class GraphEncoder(Encoder):
             return
         from concurrent.futures import ThreadPoolExecutor
 
-        cores = os.cpu_count() or 1
+        cores = usable_cores()
         with ThreadPoolExecutor(cores) as pool:
             window = [
                 pool.submit(self._encode_one, text)

@@ -33,7 +33,7 @@ class StoredRows:
         self.shape: tuple[int, ...] = found.shape
         self._first_byte = found.offset
         self._descriptor = os.open(file, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._descriptor)
+        self.close = weakref.finalize(self, os.close, self._descriptor)
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -101,6 +101,18 @@ class Cache:
             self._connection = self._begin_anew()
             return otherwise
 
+    def _write(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Keep rows; once this returns they survive an interruption. A damaged file is begun anew for them."""
+        rows = list(rows)
+
+        def write() -> bool:
+            with self._connection:
+                self._connection.executemany(statement, rows)
+            return True
+
+        if not self._guarded(write, otherwise=False):
+            write()
+
     def __enter__(self) -> "Cache":
         return self
 
@@ -130,11 +142,10 @@ class Cache:
 
     def put(self, entries: Iterable[tuple[bytes, Entry]]) -> None:
         """Keep entries; once this returns they survive an interruption."""
-        with self._connection:
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO entries (key, vector, width, codes, checksum, born) VALUES (?, ?, ?, ?, ?, ?)",
-                [(key, *_packed(entry), self._build) for key, entry in entries],
-            )
+        self._write(
+            "INSERT OR REPLACE INTO entries (key, vector, width, codes, checksum, born) VALUES (?, ?, ?, ?, ?, ?)",
+            ((key, *_packed(entry), self._build) for key, entry in entries),
+        )
 
     # --- readings and parcels --------------------------------------------------------------------------------
 
@@ -146,9 +157,7 @@ class Cache:
 
     def put_reading(self, key: bytes, body: bytes) -> None:
         """Keep a reading."""
-        values = (key, body, crc32(body), self._build)
-        with self._connection:
-            self._connection.execute("INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?)", values)
+        self._write("INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?)", [(key, body, crc32(body), self._build)])
 
     def parcel(self, key: bytes) -> tuple[list[bytes], bytes] | None:
         """Return the keys of a parcel's texts and its body as it was kept; None where there is none, or not whole."""
@@ -174,9 +183,8 @@ class Cache:
     def put_parcel(self, key: bytes, texts: Sequence[bytes], body: bytes) -> None:
         """Keep a parcel, and which entries it needs."""
         joined = b"".join(texts)
-        values = (key, joined, body, crc32(body, crc32(joined)), self._build)
-        with self._connection:
-            self._connection.execute("INSERT OR REPLACE INTO parcels VALUES (?, ?, ?, ?, ?)", values)
+        row = (key, joined, body, crc32(body, crc32(joined)), self._build)
+        self._write("INSERT OR REPLACE INTO parcels VALUES (?, ?, ?, ?, ?)", [row])
 
     def _row(self, query: str, key: bytes) -> tuple[Any, ...] | None:
         found: tuple[Any, ...] | None = self._connection.execute(query, (key,)).fetchone()
@@ -185,11 +193,10 @@ class Cache:
     # --- the bound -------------------------------------------------------------------------------------------
 
     def clear(self) -> None:
-        """Forget everything."""
-        with self._connection:
-            for table in _ALL_TABLES:
-                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
-        self._connection.execute("VACUUM")
+        """Forget everything, a damaged file too."""
+        self._connection.close()
+        self._connection = self._begin_anew()
+        self.was_damaged = False
 
     def size_bytes(self) -> int:
         """Return how much is held."""
@@ -203,8 +210,11 @@ class Cache:
         """Drop what is neither these readings and parcels nor an entry of theirs; return the bytes that were freed.
 
         Nothing is dropped while no more than ``max_bytes`` are held; then what is oldest goes first, until there is
-        some room again. What is needed stays, whatever it takes.
+        some room again. What is needed stays, whatever it takes. Of a damaged file nothing stays.
         """
+        return self._guarded(lambda: self._prune(readings, parcels, max_bytes), 0)
+
+    def _prune(self, readings: Collection[bytes], parcels: Collection[bytes], max_bytes: int) -> int:
         held = self.size_bytes()
         if held <= max_bytes:
             return 0

@@ -93,8 +93,9 @@ class Generation(Contents, Vocabulary, AliasTable, ChunkVectors):
             raise ValueError("its files are not what they should be")
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the database and the tokens; what is mapped goes with the object."""
         self._database.close()
+        self._tokens.close()
 
     # --- tokens ----------------------------------------------------------------------------------------------
 

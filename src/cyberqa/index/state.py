@@ -102,6 +102,8 @@ def _shaping(settings: Settings) -> dict[str, str | int | None]:
         "approximate_from": settings.approximate_from,
         "model": settings.model,
         "device": settings.device,
+        "query_prompt": settings.query_prompt,
+        "document_prompt": settings.document_prompt,
     }
 
 

@@ -179,9 +179,10 @@ def _check_any_read(settings: Settings, manifest: Manifest) -> None:
 def _said_in_words(index: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.OperationalError as error:  # SQLite's word for a full disk
+    except (sqlite3.OperationalError, OSError) as error:  # the former is SQLite's word for a full disk
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise SearchIndexError(
-            f"the index in {index} cannot be written ({error})", hint="free some space, then run: cyberqa index"
+            f"the index in {index} cannot be written ({reason})", hint="free some space, then run: cyberqa index"
         ) from error
 
 

@@ -185,7 +185,7 @@ class Builder:
             return get()
         except DocumentError as error:
             self._fail(id_, error.message)
-        except (CyberqaError, sqlite3.OperationalError):  # the latter: the disk is full
+        except (CyberqaError, sqlite3.Error):  # the latter: the disk is full
             raise
         except Exception as error:  # a fault of ours, or of a library's: it must cost this document only
             self._fail(id_, f"reading it failed unexpectedly ({type(error).__name__}: {error})")

@@ -7,15 +7,20 @@ from cyberqa.judging.signals import Judged
 _FEW_KNOWN = "few of its words stand anywhere in the documents"
 _MUCH_UNKNOWN = 0.2  # half of the words
 _LONGEST_SHOWN = 40  # characters of a word: a key or an address must not fill the screen
-_LOOKED_AT = 3  # passages, of which all must lack a word before it is said to stand nowhere
+LOOKED_AT = 3
+"""Passages of which all must lack a word before it is said to stand nowhere."""
 
 
 def missing_words(judged: Sequence[Judged]) -> tuple[str, ...]:
     """Return the question's words that the first three passages all lack, else those that the first lacks; in order."""
+    return _lacked_by_all(judged) or (judged[0].lacks if judged else ())
+
+
+def _lacked_by_all(judged: Sequence[Judged]) -> tuple[str, ...]:
     if not judged:
         return ()
-    first, *others = judged[:_LOOKED_AT]
-    return tuple(word for word in first.lacks if all(word in other.lacks for other in others)) or first.lacks
+    first, *others = judged[:LOOKED_AT]
+    return tuple(word for word in first.lacks if all(word in other.lacks for other in others))
 
 
 def missing_text(judged: Sequence[Judged]) -> str:
@@ -29,7 +34,8 @@ def missing_text(judged: Sequence[Judged]) -> str:
     words, known = missing_words(judged), judged[0].has[:1]
     if words:
         together = f" together with {known[0]!r}" if known else ""
-        return f"nothing found mentions {_listed(words)}{together}"
+        found = "nothing found mentions" if _lacked_by_all(judged) else "the nearest passage does not mention"
+        return f"{found} {_listed(words)}{together}"
     if kind := judged[0].lacks_kind:
         return f"nothing near {known[0]!r} gives {kind}" if known else f"nothing gives {kind}"
     signals = judged[0].signals

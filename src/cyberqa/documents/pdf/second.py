@@ -71,9 +71,9 @@ class SecondReader:
         """Return one printed label a page; None where the file says nothing of them: pypdf would count from 1."""
         with contextlib.suppress(Exception):
             is_labelled = self._reader is not None and "/PageLabels" in self._reader.root_object
-            labels: list[str | None] = list(self._reader.page_labels) if self._reader and is_labelled else []
+            labels = self._reader.page_labels if self._reader and is_labelled else []
             if len(labels) == pages:
-                return labels
+                return [" ".join(label.split()) for label in labels]
         return [None] * pages
 
     def bookmarks(self) -> list[Bookmark]:
