@@ -24,7 +24,7 @@ from cyberqa.evaluation.measures import Retrieved, measure
 from cyberqa.evaluation.statistics import SEED, mean_estimate, randomisation_p
 from cyberqa.names.aliases import Kind
 from cyberqa.names.expanding import Expansions, Lookup, expand
-from cyberqa.retrieval import late
+from cyberqa.retrieval import RANKING, late
 from cyberqa.session import Session
 from cyberqa.settings import load_settings
 from cyberqa.types import Passage, Span
@@ -52,17 +52,17 @@ def without_acronyms(question: str, lookup: Lookup) -> Expansions:
 
 def without_names(question: str, _: Lookup) -> Expansions:
     """Expand nothing."""
-    return Expansions((question,), ())
+    return Expansions(question, ())
 
 
 def without_terms(question: str, lookup: Lookup) -> Expansions:
     """Ask in other words, but count none of them lexically."""
-    return Expansions(expand(question, lookup).forms, ())
+    return Expansions(expand(question, lookup).rewritten, ())
 
 
 def without_forms(question: str, lookup: Lookup) -> Expansions:
     """Count other words lexically, but ask only as asked."""
-    return Expansions((question,), expand(question, lookup).terms)
+    return Expansions(question, expand(question, lookup).terms)
 
 
 def _only(found: Any, is_wanted: Callable[[Kind], bool]) -> Any:
@@ -174,7 +174,7 @@ def main() -> None:
         ask_every_variant(opened, gold[:1])
         values, times = ask_every_variant(opened, gold)
     is_paraphrase = np.array([question.kind == "paraphrase" for question in gold])
-    print(f"{opened.ranking}, {len(gold)} questions, {is_paraphrase.sum()} of them paraphrases\n")
+    print(f"{RANKING}, {len(gold)} questions, {is_paraphrase.sum()} of them paraphrases\n")
     print_table(values, times, is_paraphrase)
     held = in_nested_folds(values, [question.group for question in gold])
     print(f"\nIn {REPEATS} x {FOLDS} nested folds over the rows above:")

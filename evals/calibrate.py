@@ -44,6 +44,7 @@ from cyberqa.evaluation.statistics import (
 )
 from cyberqa.judging.calibration import FILE, PASSAGES, SCHEMA
 from cyberqa.judging.signals import SIGNALS, Signals
+from cyberqa.retrieval import RANKING
 from cyberqa.session import Session
 from cyberqa.settings import load_settings
 from cyberqa.types import JSON, Passage, Span
@@ -101,7 +102,7 @@ class Rows:
     """What the passages of each question have to say, ``(questions, DEPTH, signals)``, and what is true.
 
     ``scores`` and ``relevant`` are ``(questions, DEPTH)``. Where there are fewer passages the last stands again.
-    ``encoder`` and ``ranking`` are what it is valid for.
+    ``encoder`` is what it is valid for, beside RANKING.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -109,10 +110,10 @@ class Rows:
         scores: list[list[float]] = []
         relevant: list[list[bool]] = []
         gold: list[tuple[Source, GoldQuestion]] = []
-        found_by: set[tuple[tuple[str | int, ...], str]] = set()
+        found_by: set[tuple[str | int, ...]] = set()
         for source in sources:
             with Session.open(load_settings({"corpus": source.corpus, "index": source.index})) as session:
-                found_by.add((session.encoder_identity, session.ranking))
+                found_by.add(session.generation.manifest.recipe.encoder.identity)
                 texts = {id_: session.generation.document(id_).text for id_ in session.generation.document_ids()}
                 for question in source.questions():
                     found: list[tuple[Passage, Signals]] = session.evidence(question.question, DEPTH)
@@ -123,8 +124,8 @@ class Rows:
                     scores.append([passage.score for passage, _ in found])
                     relevant.append([_answers(passage, units) for passage, _ in found])
         if len(found_by) > 1:
-            raise SystemExit("expected indexes of one encoder and one way of ranking; make them anew: cyberqa index")
-        ((self.encoder, self.ranking),) = found_by
+            raise SystemExit("expected indexes of one encoder; make them anew: cyberqa index")
+        (self.encoder,) = found_by
         self.signals: Table = np.array(signals)
         self.scores = np.array(scores)
         self.relevant = np.array(relevant, np.float64)
@@ -281,7 +282,7 @@ def main() -> None:
         "schema": SCHEMA,
         "name": "+".join(own) + (f"+{len(sources) - len(own)}" if len(own) < len(sources) else "") + f"-{today}",
         "encoder": list(rows.encoder),
-        "ranking": rows.ranking,
+        "ranking": RANKING,
         **fit_all(rows, options.aim),
         "provenance": {
             "gold": [

@@ -15,7 +15,7 @@ from cyberqa import ingest, render
 from cyberqa.errors import UsageError
 from cyberqa.judging.calibration import Calibration, calibration_for
 from cyberqa.location import Locator
-from cyberqa.retrieval import Mode
+from cyberqa.retrieval import RANKING, Mode
 from cyberqa.session import Session
 from cyberqa.types import Answer, Span, Verdict
 
@@ -111,7 +111,7 @@ def test_a_country_that_no_report_is_about_is_not_in_the_corpus_and_is_what_is_m
 
 
 def shipped_for(session) -> Calibration:
-    shipped = calibration_for(session.encoder_identity, session.ranking)
+    shipped = calibration_for(session.generation.manifest.recipe.encoder.identity, RANKING)
     assert shipped is not None, "fit it anew for this encoder and ranking: python evals/calibrate.py"
     return shipped
 

@@ -119,11 +119,10 @@ def test_a_graph_is_checked_by_its_digests(settings, graph):
     (graph / "model.onnx").write_bytes(b"grapf")
     state, said, mend = found(settings, "graph")[0]
     assert (state, mend) == ("wrong", f"rm -r '{graph}'") and said.startswith("model.onnx in ")
-    (graph / bundled.MANIFEST).write_text('{"sizes": {"model.onnx": 5}}')
-    assert found(settings, "graph")[0][0] == "note"
-    (graph / bundled.MANIFEST).write_text("[]")
     damaged = f"graph.json in {graph}: not as exported; deleted, it is exported again"
-    assert found(settings, "graph")[0][:2] == ("wrong", damaged)
+    for manifest in ("[]", '{"sizes": {"model.onnx": 5}}'):
+        (graph / bundled.MANIFEST).write_text(manifest)
+        assert found(settings, "graph")[0][:2] == ("wrong", damaged)
     shutil.rmtree(graph)
     missing = "the model is not exported yet, which takes some 15 s once"
     assert found(settings, "graph") == [("note", missing, "cyberqa index")]

@@ -14,6 +14,7 @@ from cyberqa.documents.pdf import layer, read_pdf, second
 from cyberqa.documents.repairs import Vocabulary
 from cyberqa.documents.structure import heading_text
 from cyberqa.errors import DocumentError
+from cyberqa.location import page_ranges
 from cyberqa.types import BlockKind, Document, Repair
 from pdf_kit import BOLD, MAPPED, column, draw, grid, text, with_bookmarks
 from test_documents import assert_blocks_partition, read, texts
@@ -197,7 +198,7 @@ def test_glyph_names_are_no_text_and_a_bullet_of_a_symbol_font_is():
 
 @given(st.sets(st.integers(1, 60)))
 def test_ranges_say_each_number_once(numbers):
-    said = [part.split("-") for part in layer.ranges(numbers).split(", ") if part]
+    said = [part.split("-") for part in page_ranges(numbers).split(", ") if part]
     assert [n for part in said for n in range(int(part[0]), int(part[-1]) + 1)] == sorted(numbers)
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from conftest import FakeEncoder, make_pdf, run_cli
 from cyberqa import documents, ingest
-from cyberqa.describing import build_notes, page_ranges
+from cyberqa.describing import build_notes
 from cyberqa.index.generation import Generation
 from cyberqa.ingest import building
+from cyberqa.location import page_ranges
 from cyberqa.types import Repair
 from test_ask import schema
 

@@ -70,7 +70,7 @@ class _Cutter:
         self._window = window_tokens
         self._marks = plain_marks(document.text, document.footnotes)
         self._continued = find_continuations(document.text, document.blocks, self._marks)
-        self._taken: dict[int, Span] = {}  # block -> its first sentence, where that belongs to an earlier block's last
+        self._taken: set[int] = set()  # blocks whose first sentence belongs to an earlier block's last
 
     def chunks(self) -> Iterator[Chunk]:
         for segment in _segments(self._document):
@@ -110,11 +110,10 @@ class _Cutter:
 
     def _units(self, place: int, segment: _Segment, room: int) -> list[_Unit]:
         block = self._blocks[place]
-        taken = self._taken.get(place)
         sentences = split_sentences(self._text, block, self._marks)
         spans = [
             part
-            for sentence in (sentences[1:] if taken else sentences)
+            for sentence in (sentences[1:] if place in self._taken else sentences)
             for part in halve_to_fit(self._text, sentence, MAX_JOINED_CHARS, self._count, room)
         ]
         units = [
@@ -139,7 +138,7 @@ class _Cutter:
         length = rest.end - unit.span.start if is_adjoining else len(unit.span) + len(rest)
         if tokens > room or length > MAX_JOINED_CHARS:
             return unit
-        self._taken[following] = rest
+        self._taken.add(following)
         if is_adjoining:
             return _Unit(Span(unit.span.start, rest.end), tokens, closes_block=True, introduces_list=False)
         return _Unit(unit.span, tokens, closes_block=True, introduces_list=False, continuation=rest)

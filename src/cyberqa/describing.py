@@ -1,9 +1,10 @@
 """What a build did and what an index holds, in; text for people, out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cyberqa import languages
+from cyberqa.location import page_ranges
 from cyberqa.types import JSON
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _changes(report: "BuildReport | PlanReport") -> str:
 
 
 def build_notes(report: "BuildReport") -> list[str]:
-    """Return what else a person should know of the documents in the index: a line each, three at most."""
+    """Return what else a person should know of the documents in the index: a line each."""
     mended = _counts(report.repairs)
     return [
         *([f"repaired while reading: {mended}; where: cyberqa status --documents"] if mended else []),
@@ -208,18 +209,3 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 def _number(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'s' if count != 1 else ''}"
-
-
-def page_ranges(pages: Sequence[int]) -> str:
-    """Return pages, which rise, in short.
-
-    >>> page_ranges([3, 4, 5, 9])
-    '3-5, 9'
-    """
-    runs: list[list[int]] = []
-    for page in pages:
-        if runs and page == runs[-1][1] + 1:
-            runs[-1][1] = page
-        else:
-            runs.append([page, page])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)

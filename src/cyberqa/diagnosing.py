@@ -138,17 +138,13 @@ def _graph(folder: Path) -> Finding:
     try:
         manifest = json.loads((folder / bundled.MANIFEST).read_bytes())
         damaged = [name for name, size in manifest["sizes"].items() if _size(folder / name) != size]
-        damaged += [name for name, digest in manifest.get("sha256", {}).items() if _sha256(folder / name) != digest]
+        damaged += [name for name, digest in manifest["sha256"].items() if _sha256(folder / name) != digest]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         damaged = [bundled.MANIFEST]
     if damaged:
         names = ", ".join(dict.fromkeys(damaged))
         return Finding(
             "graph", State.WRONG, f"{names} in {folder}: not as exported; deleted, it is exported again", again
-        )
-    if "sha256" not in manifest:
-        return Finding(
-            "graph", State.NOTE, f"{folder} was exported before digests were kept: only sizes checked", again
         )
     return Finding("graph", State.FINE, f"{folder}, every file by its SHA-256")
 

@@ -1,6 +1,7 @@
 """Spans to lines and pages, and back."""
 
 from bisect import bisect_right
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -54,3 +55,18 @@ def _line_ends(text: str) -> list[int]:
     is_end[:-1] &= (characters[:-1] != _CR) | (characters[1:] != _LF)  # the two are one, and end with the second
     ends: list[int] = (np.flatnonzero(is_end) + 1).tolist()
     return ends
+
+
+def page_ranges(pages: Iterable[int]) -> str:
+    """Return pages in short, in order.
+
+    >>> page_ranges([9, 3, 4, 5])
+    '3-5, 9'
+    """
+    runs: list[list[int]] = []
+    for page in sorted(pages):
+        if runs and page == runs[-1][1] + 1:
+            runs[-1][1] = page
+        else:
+            runs.append([page, page])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)

@@ -63,6 +63,11 @@ def matched_text(document: Document, chunk: Chunk, trail: str) -> Matched:
     return Matched(front + joined_text(document.text, chunk.span, chunk.continuation), len(front), firsts)
 
 
+def text_of_stored(document: Document, chunk: Chunk, count_tokens: CountTokens, window_tokens: int) -> str:
+    """Return what a chunk of an index was embedded and counted by."""
+    return matched_text(document, chunk, trail_text(document.title, chunk.section, count_tokens, window_tokens)).text
+
+
 def matched_statements(front: str, statements: Sequence[Statement]) -> Matched:
     """Return statements, a line each, as a text that a chunk is matched by besides its own."""
     text, firsts = front, []

@@ -293,7 +293,6 @@ def message(text: str, stream: TextIO) -> None:
     print(escape_unsafe(text) if stream.isatty() else text, file=stream, flush=True)
 
 
-def error_message(error: CyberqaError, stream: TextIO | None = None) -> None:
+def error_message(error: CyberqaError) -> None:
     """Write an error and its hint, to standard error."""
-    stream = stream or sys.stderr
-    message(f"cyberqa: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), stream)
+    message(f"cyberqa: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), sys.stderr)

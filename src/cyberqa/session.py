@@ -26,7 +26,7 @@ from cyberqa.names.expanding import expand
 from cyberqa.retrieval import RANKING, Mode, retrieve
 from cyberqa.retrieval.forms import Query, encode_forms
 from cyberqa.retrieval.framing import without_framing
-from cyberqa.retrieval.reranking import RERANKED, Reranker, load_reranker, rerank
+from cyberqa.retrieval.reranking import Reranker, load_reranker, rerank
 from cyberqa.settings import Settings, load_settings
 from cyberqa.types import Answer, IndexInfo, Mask, Passage
 
@@ -151,8 +151,7 @@ class Session:
         clock = _Clock()
         query = self._read(question)
         clock.lap("encode")
-        wanted = k + _SPARE
-        hits = retrieve(self.generation, query, max(wanted, RERANKED) if self.reranker else wanted, mode, allowed)
+        hits = retrieve(self.generation, query, k + _SPARE, mode, allowed)
         clock.lap("retrieve")
         if self.reranker:
             hits = rerank(self.generation, self._encoder, self.reranker, query.asked.text, hits)
@@ -200,7 +199,7 @@ class Session:
 
     def _judge(self, asked: Question, found: Sequence[Found], mode: Mode, threshold: float | None) -> Judgement:
         is_calibrated = mode is Mode.HYBRID and not self.reranker
-        calibration = calibration_for(self.encoder_identity, self.ranking) if is_calibrated else None
+        calibration = calibration_for(self._encoder.info.identity, RANKING) if is_calibrated else None
         if calibration is None:
             return Judgement.unjudged(len(found))
         scores = [each.hit.score for each in found]
@@ -208,16 +207,6 @@ class Session:
 
     def _judged(self, asked: Question, found: Sequence[Found]) -> list[Judged]:
         return [judge(asked, each.evidence, self._lexicon) for each in found]
-
-    @property
-    def encoder_identity(self) -> tuple[str | int, ...]:
-        """Which encoder the index was made with: a calibration is valid for one."""
-        return self._encoder.info.identity
-
-    @property
-    def ranking(self) -> str:
-        """Which rules rank: a calibration is valid for one set of them."""
-        return RANKING
 
     @cached_property
     def _lexicon(self) -> Lexicon:
@@ -229,7 +218,7 @@ class Session:
         corrections = self.generation.corrections(without_quoted(question), self._is_word)
         mended = corrected(question, corrections)
         expansions = expand(mended, self.generation.aliases_for)
-        ways = list(dict.fromkeys((mended, expansions.forms[-1])))
+        ways = list(dict.fromkeys((mended, expansions.rewritten)))
         typed = [question] if mended != question else []
         forms = encode_forms(self._encoder, [*ways, *typed])
         return Query(

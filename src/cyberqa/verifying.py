@@ -245,9 +245,7 @@ def _encoder_of(settings: Settings, manifest: Manifest) -> Encoder:
 
 def _matched_text(generation: Generation, chunk: Chunk, encoder: Encoder) -> str:
     document = generation.document(chunk.document)
-    window = encoder.info.window_tokens
-    trail = matching.trail_text(document.title, chunk.section, encoder.count_tokens, window)
-    return matching.matched_text(document, chunk, trail).text
+    return matching.text_of_stored(document, chunk, encoder.count_tokens, encoder.info.window_tokens)
 
 
 def _check_words(generation: Generation, texts: Sequence[str], found: _Findings) -> None:

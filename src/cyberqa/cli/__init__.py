@@ -15,13 +15,12 @@ from typing import Annotated, Any
 import typer
 
 from cyberqa.cli import asking, checking, evaluating, indexing, looking, shell
-from cyberqa.cli.common import CorpusOption, IndexOption, write
+from cyberqa.cli.common import EXIT_INTERRUPTED, CorpusOption, IndexOption, write
 from cyberqa.errors import CyberqaError, SearchIndexError, UsageError
 
 _ParserError: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer's own UsageError, the base of all that its parser raises; it exports only the subclass."""
 
-EXIT_INTERRUPTED = 130
 _FREE_SPACE = "free some space, then run the command again"
 
 app = typer.Typer(

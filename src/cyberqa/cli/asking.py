@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cyberqa.cli.common import (
+    EXIT_FAILED,
+    EXIT_NOT_IN_CORPUS,
     CorpusOption,
     DocumentOption,
     IndexOption,
@@ -25,9 +27,6 @@ from cyberqa.errors import CorpusError, CyberqaError, UsageError
 
 if TYPE_CHECKING:
     from cyberqa.retrieval import Mode
-
-EXIT_FAILED = 1
-EXIT_NOT_IN_CORPUS = 3
 
 
 def ask(

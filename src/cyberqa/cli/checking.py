@@ -4,9 +4,7 @@ import sys
 
 import typer
 
-from cyberqa.cli.common import CorpusOption, IndexOption, JsonOption, settings_of, write
-
-EXIT_CHECK_FAILED = 5
+from cyberqa.cli.common import EXIT_CHECK_FAILED, CorpusOption, IndexOption, JsonOption, settings_of, write
 
 
 def verify(

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from cyberqa.ingest import BuildReport
     from cyberqa.session import Session
 
+EXIT_FAILED = 1
+EXIT_NOT_IN_CORPUS = 3
+EXIT_SOME_UNREADABLE = 4
+EXIT_CHECK_FAILED = 5
+EXIT_INTERRUPTED = 130
+"""What a command ends with; 0 is done. Errors bring their own: 1, or 2 for wrong usage."""
+
 CorpusOption = Annotated[
     Path | None,
     typer.Option("--corpus", metavar="DIR", help="Folder of the source reports [default: corpus]."),

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cyberqa.cli.common import CorpusOption, IndexOption, JsonOption, ModeOption, open_session, settings_of, write
+from cyberqa.cli.common import (
+    EXIT_CHECK_FAILED,
+    CorpusOption,
+    IndexOption,
+    JsonOption,
+    ModeOption,
+    open_session,
+    settings_of,
+    write,
+)
 from cyberqa.errors import UsageError
 
 if TYPE_CHECKING:
     from cyberqa.session import Session
     from cyberqa.types import JSON
 
-EXIT_CHECK_FAILED = 5
 DEFAULT_GOLD = Path("evals/gold/reports.jsonl")
 DEFAULT_FLOORS = Path("evals/floors.toml")
 RESULTS = Path("evals/results")

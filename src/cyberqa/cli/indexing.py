@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cyberqa.cli.common import (
+    EXIT_SOME_UNREADABLE,
     CorpusOption,
     IndexOption,
     JsonOption,
@@ -22,8 +23,6 @@ from cyberqa.settings import Settings
 
 if TYPE_CHECKING:
     from cyberqa.ingest import BuildReport
-
-EXIT_SOME_UNREADABLE = 4
 
 
 def index_command(
@@ -55,6 +54,7 @@ def index_command(
         return
     if watch:
         _watch(settings, first, as_json)
+        return
     _finish_build(build(settings, **first), as_json)
 
 

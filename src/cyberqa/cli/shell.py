@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cyberqa.cli.asking import EXIT_FAILED, checked
+from cyberqa.cli.asking import checked
 from cyberqa.cli.common import (
+    EXIT_FAILED,
     CorpusOption,
     DocumentOption,
     IndexOption,

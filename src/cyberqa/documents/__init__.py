@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
 from cyberqa.documents import formats
-from cyberqa.documents.formats import READERS, TABLE_SUFFIXES
+from cyberqa.documents.formats import READERS, TABLE_SUFFIXES, suffix_of
 from cyberqa.documents.joining import link_footnotes
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.sniffing import check_head
@@ -25,7 +25,7 @@ def reader_for(id_: str) -> str:
     Raises:
         DocumentError: no reader for files of this kind, or a name that cannot be written down.
     """
-    suffix = PurePosixPath(id_).suffix.lower()
+    suffix = suffix_of(id_)
     try:
         id_.encode("utf-8")
     except UnicodeEncodeError:
@@ -62,7 +62,7 @@ def read_bytes(id_: str, data: bytes) -> Reading:
     Raises:
         DocumentError: the reason why it cannot be read.
     """
-    reader, suffix = reader_for(id_), PurePosixPath(id_).suffix.lower()
+    reader, suffix = reader_for(id_), suffix_of(id_)
     check_head(data, suffix)
     match reader:
         case formats.PDF:

@@ -3,6 +3,7 @@
 import io
 import zipfile
 
+from cyberqa.documents.formats import HTML_SUFFIXES, TEXT_SUFFIXES
 from cyberqa.errors import DocumentError
 
 _HEADS = (
@@ -26,7 +27,6 @@ _ZIP_MEMBERS = (
 )
 _OLE_HEAD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of Word, Excel and PowerPoint before 2007
 _HTML_HEADS = (b"<!doctype html", b"<html")
-_TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst", ".csv", ".tsv", ".html", ".htm", ".xhtml")
 
 
 def check_head(data: bytes, suffix: str) -> None:
@@ -36,7 +36,7 @@ def check_head(data: bytes, suffix: str) -> None:
         DocumentError: with what was found and what to do about it.
     """
     found, its_suffix = _kind(data)
-    if found is None or its_suffix == suffix or (its_suffix == ".html" and suffix in _TEXT_SUFFIXES):
+    if found is None or its_suffix == suffix or (its_suffix == ".html" and suffix in (*TEXT_SUFFIXES, *HTML_SUFFIXES)):
         if suffix == ".docx" and found is None:
             raise DocumentError("expected a Word document, found no ZIP archive")
         return

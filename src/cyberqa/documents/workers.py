@@ -14,12 +14,11 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from queue import LifoQueue
 from threading import Lock, Timer
 from typing import Any, BinaryIO, ParamSpec, Self, TypeVar, cast
 
-from cyberqa.documents.formats import READERS, TEXT_SUFFIXES
+from cyberqa.documents.formats import READERS, TEXT_SUFFIXES, suffix_of
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.wire import READY, OverlongFrameError, read_frame, unpack_reading, write_frame
 from cyberqa.errors import CyberqaError, DocumentError
@@ -57,7 +56,7 @@ class Limits:
 
 def is_read_in_process(id_: str, size_bytes: int) -> bool:
     """Whether a file needs no worker: plain text that is not large, or nothing that is read at all."""
-    suffix = PurePosixPath(id_).suffix.lower()
+    suffix = suffix_of(id_)
     return suffix not in READERS or (suffix in _PLAIN_TEXT and size_bytes <= IN_PROCESS_BYTES)
 
 

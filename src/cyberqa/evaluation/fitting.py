@@ -116,10 +116,10 @@ def rescaled(model: Logistic, table: Table, outcomes: Values) -> Logistic:
     return Logistic(slope * model.weights, slope * model.intercept + found.intercept)
 
 
-def group_folds(groups: Sequence[str], seed: int = SEED, folds: int = FOLDS) -> Fold:
+def group_folds(groups: Sequence[str], seed: int) -> Fold:
     """Return the fold of each row; rows of a group share theirs."""
     names = sorted(set(groups))
-    drawn = np.random.default_rng(seed).permutation(len(names)) % folds
+    drawn = np.random.default_rng(seed).permutation(len(names)) % FOLDS
     fold_of = dict(zip(names, drawn.tolist(), strict=True))
     return np.array([fold_of[group] for group in groups], np.int64)
 

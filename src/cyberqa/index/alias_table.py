@@ -37,7 +37,7 @@ class AliasTable:
         return Glossary(packed)
 
     def places(self) -> list[tuple[str, str]]:
-        """Return ``(capital, adjective or other name, country)`` of the countries that the documents name."""
+        """Return ``(word, country)`` for each capital, adjective and other name of what the documents name."""
         of_countries = (Kind.CAPITAL.value, Kind.ADJECTIVE.value)
         return self._database.execute(
             "WITH of_countries AS (SELECT meant FROM aliases WHERE kind IN (?, ?)) "

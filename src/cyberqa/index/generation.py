@@ -13,7 +13,7 @@ from cyberqa.embedding.token_codec import Codes
 from cyberqa.errors import SearchIndexError
 from cyberqa.index import lexical
 from cyberqa.index.alias_table import AliasTable
-from cyberqa.index.arrays import StoredRows, distinct, mapped
+from cyberqa.index.arrays import StoredRows, mapped
 from cyberqa.index.contents import Contents
 from cyberqa.index.files import is_plain
 from cyberqa.index.manifest import (
@@ -33,8 +33,6 @@ from cyberqa.index.opening import open_database
 from cyberqa.index.tokens import ROW
 from cyberqa.index.vectors import ChunkVectors
 from cyberqa.index.vocabulary import Vocabulary
-
-__all__ = ["Generation", "distinct"]
 
 
 class Generation(Contents, Vocabulary, AliasTable, ChunkVectors):

@@ -17,7 +17,6 @@ from cyberqa.index.growing import ArrayFile
 
 ROW = np.dtype([("first_token", "<u8"), ("tokens", "<u2"), ("before", "<i4")])
 """A chunk: its tokens, and the row of the chunk of running text before it in its section, -1 where there is none."""
-Rows = NDArray[np.void]
 
 
 @dataclass(frozen=True, slots=True)

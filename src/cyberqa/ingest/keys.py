@@ -4,11 +4,12 @@ import hashlib
 import json
 from pathlib import PurePosixPath
 
+from cyberqa.documents.formats import suffix_of
 from cyberqa.ingest.planning import Plan, printable
 
 
 class Keys:
-    """What documents are cached by: all that a reading, and all that a parcel, follows from."""
+    """The keys of the documents of one plan."""
 
     def __init__(self, plan: Plan) -> None:
         recipe = plan.recipe
@@ -34,18 +35,14 @@ class Keys:
     def reading(self, id_: str) -> bytes:
         """Return the key of what is read of a file: its bytes, and the kind that its name gives it."""
         about = self._plan.recipe.documents[id_]
-        return _digest("reading", self._readings, about["sha256"], about["reader"], _suffix(id_))
+        return _digest("reading", self._readings, about["sha256"], about["reader"], suffix_of(id_))
 
     def parcel(self, id_: str) -> bytes:
         """Return the key of what a document brings: its name is the title where it has no other."""
         about = self._plan.recipe.documents[id_]
         metadata = json.dumps(about["metadata"], sort_keys=True)
-        named = (_suffix(id_), PurePosixPath(id_).stem)
+        named = (suffix_of(id_), PurePosixPath(id_).stem)
         return _digest("parcel", self._parcels, about["sha256"], about["reader"], metadata, *named)
-
-
-def _suffix(id_: str) -> str:
-    return PurePosixPath(id_).suffix.lower()
 
 
 def _digest(*parts: str) -> bytes:

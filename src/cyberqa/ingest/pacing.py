@@ -9,7 +9,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+
+from cyberqa.documents.formats import suffix_of
 
 _WINDOW_S = 30.0  # the speed is that of the last half minute: machines get busy, and texts longer
 _LEAST_S = 3.0  # of embedding, before anything is said
@@ -37,7 +38,7 @@ class Pace:
         self._sizes = dict(sizes)
         self._bytes_left: Counter[str] = Counter()  # of documents that are not cut, by kind
         for id_, size in sizes.items():
-            self._bytes_left[_kind(id_)] += size
+            self._bytes_left[suffix_of(id_)] += size
         self._bytes_cut: Counter[str] = Counter()
         self._chars_found: Counter[str] = Counter()  # to be embedded, in what is cut
         self._laps = deque([_Lap()])
@@ -48,7 +49,7 @@ class Pace:
         if chars and self._busy_since is None:
             self._busy_since = self._clock()
         size = self._sizes.pop(id_, None)
-        kind = _kind(id_)
+        kind = suffix_of(id_)
         self._chars_found[kind] += chars
         if size is not None:
             self._bytes_left[kind] -= size
@@ -105,7 +106,3 @@ class Pace:
             cut = self._bytes_cut[kind]
             left += size * (self._chars_found[kind] / cut if cut else overall)
         return left
-
-
-def _kind(id_: str) -> str:
-    return PurePosixPath(id_).suffix.lower()

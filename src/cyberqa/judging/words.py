@@ -1,6 +1,5 @@
 """What a question's words are: names, numbers and plain words, how rare each is, and what else it may be written as."""
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from cyberqa.index.capitals import Capitals
+from cyberqa.index.lexical import idf
 from cyberqa.types import Span
 
 _STOP = (
@@ -95,9 +95,8 @@ class Lexicon:
     all_places: Callable[[], Places]
 
     def idf(self, stem: str) -> float:
-        """Return ``ln(1 + (N - df + 0.5) / (df + 0.5))``, which is never negative."""
-        frequency = self.frequency(stem)
-        return math.log(1 + (self.chunks - frequency + 0.5) / (frequency + 0.5))
+        """Return the inverse document frequency of a stem."""
+        return idf(self.frequency(stem), self.chunks)
 
     @cached_property
     def place_starts(self) -> frozenset[str]:
@@ -107,7 +106,7 @@ class Lexicon:
     @property
     def highest_idf(self) -> float:
         """That of a word that no chunk holds."""
-        return math.log(1 + (self.chunks + 0.5) / 0.5)
+        return idf(0, self.chunks)
 
 
 def places_of(rows: Iterable[Sequence[str]]) -> dict[str, tuple[str, ...]]:

@@ -49,16 +49,16 @@ class Term:
 class Expansions:
     """A question in other words.
 
-    ``forms``: as asked; with country for capital and adjective and acronym for long form; with the glossary's terms on
-    top. No two are equal, the first is always the question as asked. ``terms`` are in order of the question.
+    ``rewritten``: with country for capital and adjective, acronym for long form, and the glossary's terms; as asked,
+    where nothing has another name. ``terms`` are in order of the question.
     """
 
-    forms: tuple[str, ...]
+    rewritten: str
     terms: tuple[Term, ...]
 
 
 def expand(question: str, lookup: Lookup) -> Expansions:
-    """Return the question in other words: at most 3 forms and 16 terms.
+    """Return the question in other words: at most 16 terms.
 
     The longest name wins, and no word belongs to two; names go before the glossary. What the question says itself is
     not added again.
@@ -73,8 +73,7 @@ def expand(question: str, lookup: Lookup) -> Expansions:
     names = matcher.claim(runs, lambda alias: alias.kind is not Kind.GLOSSARY)
     glossary = matcher.claim(runs, lambda alias: alias.kind is Kind.GLOSSARY)
     every = sorted([*names, *glossary], key=lambda match: match.start)
-    forms = (question, _rewrite(question, sorted(names, key=lambda match: match.start)), _rewrite(question, every))
-    return Expansions(tuple(dict.fromkeys(forms)), tuple(_terms(every)))
+    return Expansions(_rewrite(question, every), tuple(_terms(every)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def shipped_aliases() -> tuple[Alias, ...]:
 
 
 def shipped_countries() -> list[tuple[str, str]]:
-    """Return ``(capital, adjective or other name, country)`` of all countries, whatever the documents name."""
+    """Return ``(word, country)`` for each capital, adjective and other name, whatever the documents name."""
     tables = tomllib.loads(_read(_ALIASES_FILE))
     aliases = _country_aliases(tables["countries"], frozenset(tables["only_as_written"]))
     return [(alias.word, alias.meant) for alias in aliases if alias.kind is not Kind.BYNAME]

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyberqa.errors import UsageError
-from cyberqa.index.generation import Generation, distinct
+from cyberqa.index.arrays import distinct
+from cyberqa.index.generation import Generation
 from cyberqa.index.phrases import phrase_matches, quoted_phrases
 from cyberqa.index.scoring import WordScores
 from cyberqa.retrieval.forms import Form, Query

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cyberqa.index.generation import Generation, distinct
+from cyberqa.index.arrays import distinct
+from cyberqa.index.generation import Generation
 from cyberqa.retrieval.forms import Form
 from cyberqa.types import Matrix
 

@@ -9,12 +9,9 @@ from numpy.typing import NDArray
 from cyberqa.embedding import Encoder
 from cyberqa.errors import ModelError
 from cyberqa.index.generation import Generation
-from cyberqa.matching import matched_text, trail_text
+from cyberqa.matching import text_of_stored
 from cyberqa.settings import Settings
 from cyberqa.types import Hit
-
-RERANKED = 20
-"""Hits that are read once more, at least; each costs a pass through the model."""
 
 
 class Reranker(Protocol):
@@ -99,5 +96,4 @@ def rerank(
 def _text(generation: Generation, encoder: Encoder, row: int) -> str:
     chunk = generation.chunk(row)
     document = generation.document(chunk.document)
-    trail = trail_text(document.title, chunk.section, encoder.count_tokens, encoder.info.window_tokens)
-    return matched_text(document, chunk, trail).text
+    return text_of_stored(document, chunk, encoder.count_tokens, encoder.info.window_tokens)

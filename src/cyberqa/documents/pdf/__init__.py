@@ -8,14 +8,12 @@ docs/reading.md describes the rules, the repairs and their limits.
 from collections.abc import Sequence
 
 from cyberqa.documents.pdf import headings, layer, layout, mending
-from cyberqa.documents.pdf.composing import PAGE_BREAK, compose
+from cyberqa.documents.pdf.composing import compose
 from cyberqa.documents.pdf.glyphs import MARK
 from cyberqa.documents.pdf.lines import PageText, TextLine, read_lines
 from cyberqa.documents.pdf.second import MIN_AGREEMENT, SecondReader, agreement, compared_pages
 from cyberqa.documents.reading import Reading
 from cyberqa.errors import DocumentError
-
-__all__ = ["PAGE_BREAK", "read_pdf"]
 
 
 def read_pdf(data: bytes) -> Reading:

@@ -30,7 +30,6 @@ def compose(
     warnings: tuple[str, ...],
 ) -> Reading:
     """Return the reading of a PDF: one line of text a line of the page, pages parted by PAGE_BREAK."""
-    text = ""
     parts: list[str] = []
     places: list[Page] = []
     marks: list[Span] = []

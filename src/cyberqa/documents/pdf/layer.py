@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from cyberqa.location import page_ranges
+
 _MAX_GARBLED = 0.05
 """Share of a page's tokens. A stray bullet or symbol is less; a font without a map leaves a third and more."""
 
@@ -48,18 +50,7 @@ def _is_garbled(token: str) -> bool:
     return any(char == "\ufffd" or unicodedata.category(char) in _NOT_TEXT for char in token)
 
 
-def ranges(numbers: Iterable[int]) -> str:
-    """Write numbers in short: ``[3, 7, 8, 9]`` -> ``3, 7-9``."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-
-
 def page_names(numbers: Iterable[int]) -> str:
     """Write ``page 3`` or ``pages 3, 7-9``."""
     found = sorted(numbers)
-    return f"{'page' if len(found) == 1 else 'pages'} {ranges(found)}"
+    return f"{'page' if len(found) == 1 else 'pages'} {page_ranges(found)}"
