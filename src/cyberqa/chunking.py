@@ -15,7 +15,7 @@ from cyberqa.documents.joining import find_continuations, plain_marks
 from cyberqa.documents.structure import heading_text, is_caption, iter_lines
 from cyberqa.matching import joined_text, trail_text
 from cyberqa.sentences import CountTokens, halve_to_fit, split_sentences
-from cyberqa.types import BlockKind, Chunk, Document, Span
+from cyberqa.types import NEVER_QUOTED, PROSE, BlockKind, Chunk, Document, Span
 
 MIN_CHARS = 300
 MAX_CHARS = 900
@@ -153,9 +153,6 @@ class _Cutter:
 
 # --- segments: stretches that may become one chunk -----------------------------------------------------------
 
-_PROSE = (BlockKind.PARAGRAPH, BlockKind.LIST)
-_NEVER_QUOTED = (BlockKind.HEADING, BlockKind.CONTENTS, BlockKind.RUNNING)
-
 
 def _segments(document: Document) -> Iterator[_Segment]:
     """Yield runs of blocks that chunks may span: prose of a section and page, a table with its caption, a footnote."""
@@ -165,7 +162,7 @@ def _segments(document: Document) -> Iterator[_Segment]:
 
     def key(place: int) -> tuple[int, int | None, tuple[str, ...]]:
         block = document.blocks[place]
-        is_prose = block.kind in _PROSE and place not in tables
+        is_prose = block.kind in PROSE and place not in tables
         return (
             bisect_right(page_starts, block.span.start),
             None if is_prose else tables.get(place, place),
@@ -174,7 +171,7 @@ def _segments(document: Document) -> Iterator[_Segment]:
 
     for (_, _, section), group in groupby(range(len(document.blocks)), key):
         places = list(group)
-        if document.blocks[places[0]].kind not in _NEVER_QUOTED:
+        if document.blocks[places[0]].kind not in NEVER_QUOTED:
             yield _Segment(section, places)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cyberqa.types import BlockKind, Chunk, Document, Span
+from cyberqa.types import PROSE, Chunk, Document, Span
 
 NO_SENTENCE = 255  # so a chunk tells 255 sentences apart; the rest, rows of a letter or two, count as the last
 
@@ -102,15 +102,12 @@ def _numbered(place: int | None) -> int:
     return NO_SENTENCE if place is None else min(place, NO_SENTENCE - 1)
 
 
-_RUNNING_TEXT = (BlockKind.PARAGRAPH, BlockKind.LIST)
-
-
 def chunks_before(chunks: Sequence[Chunk]) -> list[int]:
     """Return for each chunk the place of the chunk of running text before it in its section, -1 where there is none."""
     before = [-1] * len(chunks)
     latest: dict[tuple[str, ...], int] = {}
     for place, chunk in enumerate(chunks):
-        if chunk.kind in _RUNNING_TEXT:
+        if chunk.kind in PROSE:
             before[place] = latest.get(chunk.section, -1)
             latest[chunk.section] = place
     return before

@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
-from cyberqa.documents.structure import BULLET, iter_lines
+from cyberqa.documents.structure import LIST_ITEM, iter_lines
 from cyberqa.types import Block, BlockKind, Span
 
 CountTokens = Callable[[str], int]
@@ -42,7 +42,7 @@ def split_sentences(text: str, block: Block, marks: Sequence[Span] = ()) -> list
         cuts = _cut_behind(mark, text, block, cuts)
     for line in iter_lines(text, start, end):
         if not line.is_blank and (
-            block.kind is BlockKind.TABLE or (block.kind is BlockKind.LIST and BULLET.match(line.text))
+            block.kind is BlockKind.TABLE or (block.kind is BlockKind.LIST and LIST_ITEM.match(line.text))
         ):
             cuts.add(line.span.start - start)
     if block.kind is not BlockKind.FOOTNOTE:  # whose own number leads it

@@ -42,6 +42,12 @@ class BlockKind(StrEnum):
     """A running header or footer: what repeats from page to page."""
 
 
+PROSE = (BlockKind.PARAGRAPH, BlockKind.LIST)
+"""Running text: what a sentence may go on in, and what leads to a table."""
+NEVER_QUOTED = (BlockKind.HEADING, BlockKind.CONTENTS, BlockKind.RUNNING)
+"""What is no passage's text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A stretch of one kind. ``level`` is a heading's depth from 1; 0 is the title of the whole document."""

@@ -13,9 +13,8 @@ from cyberqa.documents.reading import Reading
 from cyberqa.documents.sniffing import check_head
 from cyberqa.documents.structure import MAX_TITLE_CHARS, heading_text, iter_lines
 from cyberqa.errors import DocumentError
-from cyberqa.types import BlockKind, Document, Metadata
+from cyberqa.types import NEVER_QUOTED, BlockKind, Document, Metadata
 
-_NEVER_QUOTED = (BlockKind.HEADING, BlockKind.CONTENTS, BlockKind.RUNNING)
 _MOST_WARNINGS = 20
 
 
@@ -109,7 +108,7 @@ def make_document(id_: str, sha256: str, reading: Reading, metadata: Metadata | 
         DocumentError: there would be nothing to quote.
     """
     metadata = _merged(metadata or Metadata(), reading.metadata)
-    if all(block.kind in _NEVER_QUOTED for block in reading.blocks):
+    if all(block.kind in NEVER_QUOTED for block in reading.blocks):
         raise DocumentError("it holds no running text, only headings or nothing at all")
     doubts = [] if reading.encoding in (None, "utf-8") else [f"read as {reading.encoding}, not UTF-8"]
     return Document(

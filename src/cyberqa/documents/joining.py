@@ -4,8 +4,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from cyberqa.documents.structure import BULLET
-from cyberqa.types import Block, BlockKind, Footnote, Span
+from cyberqa.documents.structure import LIST_ITEM
+from cyberqa.types import PROSE, Block, BlockKind, Footnote, Span
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _MARKDOWN_LABEL = r"\[\^[^\]\s]{1,60}\]"
@@ -15,7 +15,6 @@ MARKDOWN_FOOTNOTE = re.compile(rf"{_MARKDOWN_LABEL}:")
 """How a footnote begins in Markdown."""
 
 _BODY = (BlockKind.PARAGRAPH, BlockKind.LIST, BlockKind.TABLE, BlockKind.HEADING)
-_PROSE = (BlockKind.PARAGRAPH, BlockKind.LIST)
 _STANDS_BETWEEN = (BlockKind.FOOTNOTE, BlockKind.RUNNING)
 _ENDED = re.compile(r"[.!?:;…][\"”’»)\]]*(?:\s*(?:[⁰¹²³⁴⁵⁶⁷⁸⁹]|\[\s*\w{1,3}\s*\]))*\s*\Z")
 _GOES_ON = re.compile(r"[\"“‘«(]?[^\W\d_A-ZÀ-Þ]")
@@ -76,7 +75,7 @@ def find_continuations(text: str, blocks: Sequence[Block], marks: Sequence[Span]
     return {
         first: second
         for first, block in enumerate(blocks)
-        if block.kind in _PROSE
+        if block.kind in PROSE
         and (second := _next_prose(blocks, first))
         and _is_cut(text, blocks, first, second, last.get(block.span.end, block.span.end))
     }
@@ -86,13 +85,13 @@ def _next_prose(blocks: Sequence[Block], position: int) -> int | None:
     following = position + 1
     while following < len(blocks) and blocks[following].kind in _STANDS_BETWEEN:
         following += 1
-    return following if following < len(blocks) and blocks[following].kind in _PROSE else None
+    return following if following < len(blocks) and blocks[following].kind in PROSE else None
 
 
 def _is_cut(text: str, blocks: Sequence[Block], first: int, second: int, end: int) -> bool:
     before = text[blocks[first].span.start : end]
     after = text[blocks[second].span.start : blocks[second].span.end]
-    if _ENDED.search(before[-40:]) or BULLET.match(after):
+    if _ENDED.search(before[-40:]) or LIST_ITEM.match(after):
         return False
     if _GOES_ON.match(after):
         return True

@@ -9,7 +9,7 @@ from dataclasses import replace
 from cyberqa import languages
 from cyberqa.documents.detector import NO_LANGUAGE, open_detector
 from cyberqa.documents.reading import Reading
-from cyberqa.types import Block, BlockKind, Document
+from cyberqa.types import PROSE, Block, BlockKind, Document
 
 DETECTOR = "language/1"
 """Raised with any change of the rules in this module."""
@@ -20,8 +20,6 @@ _MIN_LETTERS = 60
 _MIN_CONFIDENCE = 0.8
 """Short English of 70 letters can come at .5, and Bulgarian of 40 looks like Macedonian; from 150 letters on, right
 answers were over .89 in all twelve languages tried."""
-
-_RUNNING_TEXT = (BlockKind.PARAGRAPH, BlockKind.LIST)
 
 
 def with_language(document: Document, detected: str | None) -> Document:
@@ -49,7 +47,7 @@ def detect_language(document: Document | Reading) -> str | None:
 
 
 def _sample(text: str, blocks: Sequence[Block]) -> str:
-    wanted = [b for b in blocks if b.kind in _RUNNING_TEXT] or [b for b in blocks if b.kind is BlockKind.TABLE]
+    wanted = [b for b in blocks if b.kind in PROSE] or [b for b in blocks if b.kind is BlockKind.TABLE]
     running = "\n".join(text[block.span.start : block.span.end] for block in wanted)
     if len(running) <= _MAX_CHARS:
         return running

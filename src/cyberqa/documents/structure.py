@@ -18,7 +18,7 @@ _BLANK = (  # what str.strip() takes away, and the byte-order mark
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
 
-BULLET = re.compile(r"[ \t]*(?:[-*+•▪●◦‣–\uf0b7\uf0a7]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])[ \t]+\S")
+LIST_ITEM = re.compile(r"[ \t]*(?:[-*+•▪●◦‣–\uf0b7\uf0a7]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])[ \t]+\S")
 _FOOTNOTE = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _ONLY_ADDRESS = re.compile(r"<?(?:https?://|www\.)\S+>?$")
 NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?[ \t]+(\S.*)")
@@ -327,7 +327,7 @@ def _is_title(lines: Sequence[Line]) -> bool:
         len(lines) == 1
         and len(text) <= MAX_TITLE_CHARS
         and not text.endswith(SENTENCE_END)
-        and not BULLET.match(text)
+        and not LIST_ITEM.match(text)
         and not _FOOTNOTE.match(text)
     )
 
@@ -358,7 +358,7 @@ def _line_kind(line: Line, before: BlockKind | None) -> BlockKind:
         return BlockKind.FOOTNOTE
     if line.text.count("\t") >= (1 if before is BlockKind.TABLE else 2):  # where the last cells are empty, fewer
         return BlockKind.TABLE
-    if BULLET.match(line.text):
+    if LIST_ITEM.match(line.text):
         return BlockKind.LIST
     return BlockKind.LIST if before is BlockKind.LIST else BlockKind.PARAGRAPH
 

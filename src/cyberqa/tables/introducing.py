@@ -4,10 +4,9 @@ import re
 
 from cyberqa.documents.structure import TABLE_LABEL, is_caption
 from cyberqa.sentences import split_sentences
-from cyberqa.types import Block, BlockKind, Document, Span
+from cyberqa.types import PROSE, Block, BlockKind, Document, Span
 
 _POINTS = re.compile(r":\s*$|\b(?:table|tabel|tabl[ei]au|below|following)|\bтаб[ел]", re.IGNORECASE)
-_PROSE = (BlockKind.PARAGRAPH, BlockKind.LIST)
 _BETWEEN = (BlockKind.FOOTNOTE, BlockKind.RUNNING)  # and the caption
 
 
@@ -18,7 +17,7 @@ class Introductions:
         self._document = document
         self._named: dict[str, list[tuple[int, Block]]] = {}
         for block in document.blocks:
-            if block.kind in _PROSE and not is_caption(document.text, block):
+            if block.kind in PROSE and not is_caption(document.text, block):
                 for named in TABLE_LABEL.finditer(document.text, block.span.start, block.span.end):
                     self._named.setdefault(named[1], []).append((named.start(), block))
 
@@ -40,7 +39,7 @@ class Introductions:
         before = place - 1
         while before >= 0 and (blocks[before].kind in _BETWEEN or is_caption(text, blocks[before])):
             before -= 1
-        if before < 0 or blocks[before].kind not in _PROSE:
+        if before < 0 or blocks[before].kind not in PROSE:
             return None
         last = self._sentences(blocks[before])[-1]
         return last if _POINTS.search(text, last.start, last.end) else None

@@ -7,7 +7,7 @@ from cyberqa.documents.pdf.glyphs import MARK
 from cyberqa.documents.pdf.layout import paragraphs
 from cyberqa.documents.pdf.lines import PageText, TextLine
 from cyberqa.documents.reading import Reading
-from cyberqa.documents.structure import BULLET, Line, find_blocks, fold
+from cyberqa.documents.structure import LIST_ITEM, Line, find_blocks, fold
 from cyberqa.types import BlockKind, Metadata, Page, Repair, Span
 
 PAGE_BREAK = "\n\f"
@@ -103,4 +103,4 @@ def _decision(group: Sequence[TextLine], listed: set[str], keep: bool) -> Decisi
     text = group[0].plain
     if _SUPERSCRIPT.match(text) or (len(group) == 1 and (not keep or fold(text) in listed)):
         return None
-    return (BlockKind.LIST if BULLET.match(text) else BlockKind.PARAGRAPH), 0
+    return (BlockKind.LIST if LIST_ITEM.match(text) else BlockKind.PARAGRAPH), 0

@@ -8,8 +8,8 @@ from cyberqa.documents.pdf.layout import Style, free_lines, paragraphs
 from cyberqa.documents.pdf.lines import PageText, TextLine
 from cyberqa.documents.pdf.second import Bookmark
 from cyberqa.documents.structure import (
-    BULLET,
     CONTENTS_TITLE,
+    LIST_ITEM,
     MAX_HEADING_CHARS,
     MAX_TITLE_CHARS,
     MIN_CONTENTS_ENTRIES,
@@ -165,7 +165,7 @@ def _stands_out(group: Sequence[TextLine], body: Style) -> bool:
     bolder = all(line.bold for line in group) and not body.bold and group[0].size >= body.size - 0.5
     if larger:
         return not text.endswith(tuple(set(SENTENCE_END) - set("?!:")))
-    return bolder and not text.endswith(SENTENCE_END) and (not BULLET.match(text) or bool(NUMBERED.match(text)))
+    return bolder and not text.endswith(SENTENCE_END) and (not LIST_ITEM.match(text) or bool(NUMBERED.match(text)))
 
 
 def _levels(found: Sequence[Sequence[TextLine]], known: Sequence[Sequence[TextLine]]) -> dict[Style, int]:

@@ -11,7 +11,7 @@ from itertools import groupby, pairwise
 
 from cyberqa.documents.pdf.glyphs import MARK
 from cyberqa.documents.pdf.lines import PageText, TextLine
-from cyberqa.documents.structure import BULLET, NUMBERED, looks_like_heading
+from cyberqa.documents.structure import LIST_ITEM, NUMBERED, looks_like_heading
 from cyberqa.types import BlockKind
 
 _MIN_REPEATS = 3
@@ -277,11 +277,11 @@ def _column_ends(lines: Sequence[TextLine]) -> dict[int, float]:
 
 def _starts(above: TextLine, line: TextLine, pitch: dict[float, float], columns: dict[int, float]) -> bool:
     if abs(above.size - line.size) > 0.6 or not line.size:
-        return bool(line.size) or bool(BULLET.match(line.text))
+        return bool(line.size) or bool(LIST_ITEM.match(line.text))
     ended = bool(_ENDED.search(above.text))
     drop = above.base - line.base
     if drop < 0 or line.left > above.right:  # the next column
-        return ended or bool(BULLET.match(line.text))
+        return ended or bool(LIST_ITEM.match(line.text))
     if abs(drop) < 1:  # the same line, further right
         return False
     usual = pitch.get(line.size, 1.2 * line.size)
@@ -289,11 +289,11 @@ def _starts(above: TextLine, line: TextLine, pitch: dict[float, float], columns:
         return True
     if above.bold and not line.bold and (drop > _BELOW_BOLD * usual or _room(above, line, columns) > 0):
         return True
-    if _BULLET_SIGN.match(line.text) or (ended and (BULLET.match(line.text) or looks_numbered(line))):
+    if _BULLET_SIGN.match(line.text) or (ended and (LIST_ITEM.match(line.text) or looks_numbered(line))):
         return True
     indent = _INDENT * line.size
     if line.left > above.left + indent:
-        return not BULLET.match(above.text) and ended
+        return not LIST_ITEM.match(above.text) and ended
     return line.left < above.left - indent and not above.starts and ended
 
 
