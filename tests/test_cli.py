@@ -15,6 +15,7 @@ import pytest
 
 from conftest import CORPUS, QUESTION, ROOT, make_pdf, run_cli, working_folder
 from cyberqa import render
+from cyberqa.index.lock import writer_lock
 from test_ask import QUESTIONS, schema
 
 PROGRAM = [sys.executable, "-m", "cyberqa"]
@@ -105,9 +106,9 @@ def test_what_the_documents_do_not_answer_is_said_above_what_comes_nearest_and_e
     assert out.splitlines()[2].startswith("1. ")
     assert err == ""
     assert run_cli("ask", unanswered, "--markdown", *real) == 3
-    quoted, said = capsys.readouterr()
+    refused, _, quoted = capsys.readouterr().out.partition("\n\n")
+    assert refused == out.splitlines()[0]
     assert quoted.startswith("> ")
-    assert said == f"cyberqa: {out.splitlines()[0]}\n"
 
 
 @pytest.mark.parametrize(("least", "code", "verdict"), [("0", 0, "answered"), ("1", 3, "not_in_corpus")])
@@ -277,6 +278,55 @@ def test_what_cannot_be_added_is_named_and_nothing_is_copied(here, capsys, name,
     assert run_cli("add", CORPUS / "albania-cyber-diplomacy.txt", name) == 1
     assert message in capsys.readouterr().err
     assert sorted((here / "corpus").iterdir()) == before
+
+
+def test_nothing_is_copied_or_deleted_while_another_builds(here, tmp_path, monkeypatch):
+    (tmp_path / "new.txt").write_text("New\n\nA new text.\n", "utf-8")
+    before = sorted(path.name for path in (here / "corpus").iterdir())
+    monkeypatch.setenv("CYBERQA_LOCK_TIMEOUT_S", "0")
+    with writer_lock(here / "index", 0, print):
+        assert run_cli("add", tmp_path / "new.txt") == run_cli("remove", before[0]) == 1
+    assert sorted(path.name for path in (here / "corpus").iterdir()) == before
+
+
+def test_a_mistyped_corpus_is_no_new_one(here, tmp_path, capsys):
+    run_cli("index")
+    (tmp_path / "new.txt").write_text("New\n\nA new text.\n", "utf-8")
+    for arguments in (["add", tmp_path / "new.txt"], ["ask", "who"], ["status"]):
+        assert run_cli("--corpus", "corpsu", *arguments) == 1
+        assert "corpsu expected, found nothing there" in capsys.readouterr().err
+    assert not (here / "corpsu").exists()
+
+
+def test_hints_name_the_folders_that_were_named(here, capsys):
+    assert run_cli("status", "--index", "my index") == 1
+    assert "run: cyberqa --index 'my index' index" in capsys.readouterr().err
+    run_cli("index", "--index=other")
+    (here / "corpus" / "new.txt").write_text("New\n\nA new text.\n", "utf-8")
+    capsys.readouterr()
+    run_cli("--index", "other", "ask", QUESTION)
+    assert capsys.readouterr().err.endswith("Run: cyberqa --index other index\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["index", "--corpus", ""], "found an empty name"),
+        (["index", "--index", "corpus"], "the same folder"),
+        (["ask", "who", "--min-confidence", "nan"], "from 0 to 1, found nan"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(here, capsys, arguments, said):
+    assert run_cli(*arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_answers_never_overwrite_their_questions(here, capsys):
+    questions = here / "q.jsonl"
+    questions.write_text('{"question": "who"}\n', "utf-8")
+    assert run_cli("batch", questions, "--output", "q.jsonl") == 2
+    assert "take the place of the questions" in capsys.readouterr().err
+    assert questions.read_text("utf-8") == '{"question": "who"}\n'
 
 
 def test_remove_names_the_nearest_document(here, capsys):
@@ -589,5 +639,5 @@ def test_ctrl_c_ends_with_130_and_leaves_the_index_as_it_was(settings, tmp_path)
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=30)
     assert child.returncode == 130
-    assert err.strip().endswith("interrupted; the index is whole")
+    assert err.strip().endswith("interrupted; what index there was is whole")
     assert (settings.index / "current").read_text() == before

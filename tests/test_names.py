@@ -320,6 +320,12 @@ def test_no_everyday_word_is_its_own_term():
     assert [alias for alias in everyday if not alias.key or alias.key == key_of(alias.meant)] == []
 
 
+def test_names_are_found_in_a_text_without_spaces():
+    """Of 200,000 letters: a pattern that is tried at each of them, to the end, would take minutes."""
+    assert find_names("Report\n\n" + "x" * 200_000).definitions == []
+    assert find_names("see http://example.org/" + "y" * 1000 + " and text").lower_case == ["see", "and", "text"]
+
+
 # --- a question in other words -------------------------------------------------------------------------------
 
 

@@ -322,6 +322,16 @@ def page_of(number: int, *body: str, notes: list[str] | None = None) -> list[str
     ]
 
 
+@pytest.mark.parametrize("heading", ["{} Country{}", "Chapter {}", "{}"])
+def test_a_large_heading_that_counts_with_the_pages_is_no_running_header(heading):
+    """One profile a page, "1 Albania", "2 Serbia": its number is as far from the page's as that of a footer."""
+    pages = [
+        [text(72, 790, heading.format(number, "abcdef"[number]), 16), *column(PROSE, top=760)] for number in range(1, 6)
+    ]
+    found = [said for kind, said in kinds(read_drawn(*pages)) if kind == "running"]
+    assert len(found) == (5 if heading == "{}" else 0)  # a number alone is that of the page, whatever its size
+
+
 def test_headers_and_footers_run_on_three_pages_or_more_also_alternating():
     pages = [
         page_of(number, *column([f"{name} is the first word here.", *PROSE]))

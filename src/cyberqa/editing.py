@@ -7,7 +7,8 @@ from pathlib import Path
 
 from cyberqa import corpus
 from cyberqa.documents import reader_for
-from cyberqa.errors import CorpusError, DocumentError, UsageError
+from cyberqa.errors import CorpusError, DocumentError, NoIndexError, UsageError
+from cyberqa.index.manifest import current_generation
 from cyberqa.ingest import BuildReport, OnProgress, build_index
 from cyberqa.settings import Settings
 
@@ -22,19 +23,38 @@ def add_documents(
     """Copy files into the corpus and index.
 
     Raises:
-        CorpusError: a path is no file, or another file of that name is there and ``force`` is not given. Nothing
-            has been copied then.
+        CorpusError: a path is no file, another file of that name is there and ``force`` is not given, or there is an
+            index but no corpus folder. Nothing has been copied then.
+        SearchIndexError: another builder is at work for too long. Nothing has been copied then.
     """
+    _check_corpus(settings)
     targets = {path: settings.corpus / path.name for path in paths}
     if len(set(targets.values())) < len(targets):
         raise UsageError("two of the files have the same name; add them one at a time under different names")
     for path, target in targets.items():
         _check_addable(path, target, settings, force)
     settings.corpus.mkdir(parents=True, exist_ok=True)
-    for path, target in targets.items():
-        if not _is_same(path, target):
-            _copy(path, target)
-    return build_index(settings, on_progress=on_progress)
+
+    def copy() -> None:
+        for path, target in targets.items():
+            if not _is_same(path, target):
+                _copy(path, target)
+
+    return build_index(settings, on_progress=on_progress, change_corpus=copy)
+
+
+def _check_corpus(settings: Settings) -> None:
+    """Refuse to make a folder where an index says that there was another: its documents would be gone from it."""
+    if settings.corpus.is_dir():
+        return
+    try:
+        current_generation(settings.index)
+    except NoIndexError:
+        return
+    raise CorpusError(
+        f"corpus folder {settings.corpus} expected, found nothing there; the index in {settings.index} is of another",
+        hint="name the folder of its documents with --corpus DIR, or another index with --index DIR",
+    )
 
 
 def _check_addable(path: Path, target: Path, settings: Settings, force: bool) -> None:
@@ -76,6 +96,7 @@ def remove_documents(
 
     Raises:
         CorpusError: an id that is not in the corpus, or the last documents. Nothing has been deleted then.
+        SearchIndexError: another builder is at work for too long. Nothing has been deleted then.
     """
     files = corpus.list_files(settings)
     ids = list(dict.fromkeys(corpus.document_id(settings.corpus, name) for name in ids))
@@ -87,6 +108,9 @@ def remove_documents(
             "these are all the documents; an index without any cannot be",
             hint="delete the index folder instead",
         )
-    for id_ in ids:
-        files[id_].unlink()
-    return build_index(settings, on_progress=on_progress)
+
+    def delete() -> None:
+        for id_ in ids:
+            files[id_].unlink()
+
+    return build_index(settings, on_progress=on_progress, change_corpus=delete)

@@ -185,8 +185,9 @@ def _characters(location: Location) -> str:
 
 
 def answer_markdown(answer: Answer) -> str:
-    """Return block quotes with a citation line each, to paste into a document."""
-    return "\n".join(
+    """Return block quotes with a citation line each, to paste into a document; a refusal stands in front of them."""
+    refused = f"{_escape_markdown(refusal(answer))}\n\n" if refusal(answer) else ""
+    return refused + "\n".join(
         f"{_quote(_quoted(passage))}\n>\n> — {_markdown_citation(passage)}\n" for passage in answer.passages
     )
 

@@ -136,7 +136,8 @@ class Session:
             where: conditions that all hold of these, such as ``"year>=2015"`` (:mod:`cyberqa.filtering`).
 
         Raises:
-            UsageError: an empty question, ``k`` below 1, ``context`` below 0, or a condition that cannot be understood.
+            UsageError: an empty question, ``k`` below 1, ``context`` below 0, a confidence that is none, or a condition
+                that cannot be understood.
             CorpusError: no document matches the filter.
         """
         documents, where = ((given,) if isinstance(given, str) else given for given in (documents, where))
@@ -147,6 +148,8 @@ class Session:
             raise UsageError(f"expected at least 1 passage, found {k}")
         if context < 0:
             raise UsageError(f"expected 0 sentences of context or more, found {context}")
+        if min_confidence is not None and not 0 <= min_confidence <= 1:
+            raise UsageError(f"expected a confidence from 0 to 1, found {min_confidence}")
         allowed = self._chunks_of(tuple(documents), tuple(where)) if documents or where else None
         clock = _Clock()
         query = self._read(question)

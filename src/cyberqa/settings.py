@@ -70,7 +70,8 @@ def load_settings(
         environ: ``CYBERQA_CORPUS`` and so on: one variable for each setting.
 
     Raises:
-        SettingsError: an unknown key (the nearest known one is named) or a value of the wrong type or range.
+        SettingsError: an unknown key (the nearest known one is named) or a value of the wrong type or range, or one
+            folder for both.
     """
     cwd = (cwd or Path.cwd()).absolute()
     environ = os.environ if environ is None else environ
@@ -83,7 +84,12 @@ def load_settings(
     }
     settings = _apply(settings, from_env, base=cwd, origin="the environment")
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    return _apply(settings, given, base=cwd, origin="the command line")
+    settings = _apply(settings, given, base=cwd, origin="the command line")
+    if settings.index == settings.corpus:
+        raise SettingsError(
+            f"corpus and index are the same folder, {settings.corpus}", hint="name another with --index"
+        )
+    return settings
 
 
 def cache_folder() -> Path:

@@ -9,7 +9,7 @@ from cyberqa.index.generation import Generation
 from cyberqa.index.manifest import VectorSearch
 from cyberqa.index.state import changed_files
 from cyberqa.location import Locator
-from cyberqa.names.aliases import Alias, listed
+from cyberqa.names.aliases import Alias, Origin, listed
 from cyberqa.settings import Settings
 from cyberqa.types import JSON, Document, Span
 
@@ -166,8 +166,8 @@ def _repairs(document: Document) -> list[JSON]:
     ]
 
 
-def index_aliases(settings: Settings) -> JSON:
-    """Return what the index knows under several names, and from where, as a JSON object.
+def index_aliases(settings: Settings, *, shipped: bool = True) -> JSON:
+    """Return what the index knows under several names, and from where, as a JSON object; what is shipped, too, or not.
 
     Raises:
         NoIndexError: nothing has been built.
@@ -178,7 +178,11 @@ def index_aliases(settings: Settings) -> JSON:
             "schema": ALIASES_SCHEMA,
             "index": str(settings.index),
             "generation": generation.manifest.generation,
-            "aliases": [_describe_alias(alias, generation, locators) for alias in listed(generation.aliases())],
+            "aliases": [
+                _describe_alias(alias, generation, locators)
+                for alias in listed(generation.aliases())
+                if shipped or alias.origin is not Origin.SHIPPED
+            ],
         }
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from cyberqa.cli import asking, checking, evaluating, indexing, looking, shell
-from cyberqa.cli.common import EXIT_INTERRUPTED, CorpusOption, IndexOption, write
+from cyberqa.cli.common import EXIT_INTERRUPTED, CorpusOption, IndexOption, remember_folders, with_folders, write
 from cyberqa.errors import CyberqaError, SearchIndexError, UsageError
 
 _ParserError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -94,6 +94,7 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    remember_folders(arguments)
     try:
         code: int | None = app(arguments, prog_name="cyberqa", standalone_mode=False)  # Exit and Ctrl-C come as codes
         sys.stdout.flush()
@@ -113,7 +114,7 @@ def run(arguments: list[str]) -> int:
             raise
         return _fail(_from_fault(error), arguments)
     if code == EXIT_INTERRUPTED:
-        typer.echo("cyberqa: interrupted; the index is whole", err=True)
+        typer.echo("cyberqa: interrupted; what index there was is whole", err=True)
     return code or 0
 
 
@@ -138,6 +139,7 @@ def _from_fault(error: Exception) -> CyberqaError:
 def _fail(error: CyberqaError, arguments: list[str]) -> int:
     from cyberqa import render
 
+    error.hint = with_folders(error.hint)
     render.error_message(error)
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if "--json" in options:

@@ -21,6 +21,7 @@ from cyberqa.cli.common import (
     WhereOption,
     open_session,
     settings_of,
+    shows_style,
     write,
 )
 from cyberqa.errors import CorpusError, CyberqaError, UsageError
@@ -93,14 +94,12 @@ def ask(
         write(render.dump_json(body) + "\n")
     elif markdown:
         write(render.answer_markdown(answer))
-    elif sys.stdout.isatty():
+    elif shows_style():
         render.print_answer(answer, sys.stdout, explain=explain)
     else:
         write(render.answer_text(answer, explain=explain))
     if timings and not as_json:
         render.message(render.timings_text({"open": opened_ms, **answer.timings_ms}), sys.stderr)
-    if markdown and render.refusal(answer):
-        render.message(f"cyberqa: {render.refusal(answer)}", sys.stderr)
     if answer.verdict == "not_in_corpus":
         raise typer.Exit(EXIT_NOT_IN_CORPUS)
 
@@ -150,6 +149,8 @@ def batch(
     settings = settings_of(context, corpus, index)
     chosen = checked(mode, document, where)
     lines = _input_lines(questions)
+    if output is not None and output.exists() and questions.exists() and output.samefile(questions):
+        raise UsageError(f"the answers would take the place of the questions in {questions}", hint="name another file")
     session = open_session(settings)
     session.matching_documents(document or (), where or ())  # where none matches: one failure, not one a line
     failed = 0

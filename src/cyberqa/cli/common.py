@@ -1,7 +1,8 @@
 """What the commands share: options, settings, an open session, progress."""
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,12 +22,19 @@ EXIT_CHECK_FAILED = 5
 EXIT_INTERRUPTED = 130
 """What a command ends with; 0 is done. Errors bring their own: 1, or 2 for wrong usage."""
 
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise typer.BadParameter("expected a folder, found an empty name")
+    return Path(text)
+
+
 CorpusOption = Annotated[
     Path | None,
-    typer.Option("--corpus", metavar="DIR", help="Folder of the source reports [default: corpus]."),
+    typer.Option("--corpus", metavar="DIR", parser=_folder, help="Folder of the source reports [default: corpus]."),
 ]
 IndexOption = Annotated[
-    Path | None, typer.Option("--index", metavar="DIR", help="Folder of the index [default: index].")
+    Path | None, typer.Option("--index", metavar="DIR", parser=_folder, help="Folder of the index [default: index].")
 ]
 DocumentOption = Annotated[
     list[str] | None,
@@ -55,13 +63,61 @@ def write(text: str) -> None:
     sys.stdout.write(render.escape_unsafe(text) if sys.stdout.isatty() else text)
 
 
+_folders_given: list[str] = []
+"""Options of this run that name folders, as they were typed."""
+
+
+def remember_folders(arguments: Sequence[str]) -> None:
+    """Note which folders a command line names, for :func:`with_folders`."""
+    _folders_given.clear()
+    for place, argument in enumerate(arguments):
+        name, is_joined, value = argument.partition("=")
+        if argument == "--":
+            break
+        if name in ("--corpus", "--index") and (is_joined or arguments[place + 1 :]):
+            _folders_given.extend((name, value if is_joined else arguments[place + 1]))
+
+
+def with_folders(text: str) -> str:
+    """Return a text in which each command to run names the folders that this one was given: it is for the same index.
+
+    >>> remember_folders(["ask", "--index", "my index", "who"]); with_folders("run: cyberqa index")
+    "run: cyberqa --index 'my index' index"
+    """
+    import re
+    import shlex
+
+    options = " ".join(map(shlex.quote, _folders_given))
+    return re.sub(r"(?<=un: cyberqa )(?=\w)", lambda _: f"{options} ", text) if options else text
+
+
+def shows_style() -> bool:
+    """Whether what is printed goes to a terminal that can show bold and colours."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def settings_of(
-    context: typer.Context, corpus: Path | None, index: Path | None, more: Mapping[str, Any] | None = None
+    context: typer.Context,
+    corpus: Path | None,
+    index: Path | None,
+    more: Mapping[str, Any] | None = None,
+    *,
+    must_exist: bool = True,
 ) -> Settings:
-    """Options may stand before or after the command; the later one wins. ``more`` are other settings given as flags."""
+    """Options may stand before or after the command; the later one wins. ``more`` are other settings given as flags.
+
+    Raises:
+        CorpusError: the corpus folder that was named is not there, and ``must_exist``: it was mistyped. An index may do
+            without its corpus, where none is named.
+    """
     before: dict[str, Path | None] = context.obj
     given = {"corpus": corpus or before["corpus"], "index": index or before["index"]}
-    return load_settings({**given, **(more or {})})
+    settings = load_settings({**given, **(more or {})})
+    if given["corpus"] and must_exist:
+        from cyberqa.corpus import check_folder
+
+        check_folder(settings)
+    return settings
 
 
 def open_session(settings: Settings, refresh: bool = False) -> "Session":
@@ -80,10 +136,8 @@ def open_session(settings: Settings, refresh: bool = False) -> "Session":
     if session.changes:
         more = f" and {len(session.changes) - 3} more" if len(session.changes) > 3 else ""
         names = ", ".join(session.changes[:3]) + more
-        render.message(
-            f"cyberqa: the index is stale ({names}); answering from what is there. Run: cyberqa index",
-            sys.stderr,
-        )
+        stale = f"the index is stale ({names}); answering from what is there. Run: cyberqa index"
+        render.message(f"cyberqa: {with_folders(stale)}", sys.stderr)
     if session.language_note:
         render.message(f"cyberqa: {session.language_note}", sys.stderr)
     return session

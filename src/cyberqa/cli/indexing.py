@@ -94,7 +94,7 @@ def add(
     """Copy files into the corpus and index them."""
     from cyberqa.editing import add_documents
 
-    settings = settings_of(context, corpus, index)
+    settings = settings_of(context, corpus, index, must_exist=False)
     with progress() as on_progress:
         report = add_documents(settings, paths, force=force, on_progress=on_progress)
     _finish_build(report, as_json)

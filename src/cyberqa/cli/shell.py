@@ -21,6 +21,7 @@ from cyberqa.cli.common import (
     WhereOption,
     open_session,
     settings_of,
+    shows_style,
     write,
 )
 from cyberqa.errors import CyberqaError, UsageError
@@ -39,6 +40,7 @@ Ask a question, or:
   quit     or Ctrl-D; Ctrl-C gives up a line, or an answer
 """
 _SHOW = re.compile(r"show\s+(\d{1,4})")
+_SHOW_WHAT = re.compile(r"show[\s\d.,+-]*")
 _COMMANDS = ("help", "more", "quit", "show ")
 _CONTEXT = 3  # sentences before and after a passage that is shown alone
 _COMPLETED_FROM = 2  # letters: fewer have too many words
@@ -97,6 +99,8 @@ class _Dialogue:
             self._more()
         elif found := _SHOW.fullmatch(command):
             self._show(int(found[1]))
+        elif _SHOW_WHAT.fullmatch(command):
+            raise UsageError("expected the number of one passage", hint="show 2")
         else:
             self._renew()
             answer = self._ask(line, self._top_k)
@@ -143,7 +147,7 @@ def _print(answer: "Answer", *, is_first: bool = True) -> None:
     from cyberqa.types import Verdict
 
     answer = answer if is_first else replace(answer, verdict=Verdict.UNJUDGED)
-    if sys.stdout.isatty():
+    if shows_style():
         render.print_answer(answer, sys.stdout)
     else:
         write(render.answer_text(answer))

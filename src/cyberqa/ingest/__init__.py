@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ def build_index(
     use_cache: bool = True,
     prune: bool = False,
     on_progress: OnProgress = lambda _: None,
+    change_corpus: Callable[[], object] = lambda: None,
 ) -> BuildReport:
     """Make the index agree with the corpus, and current.
 
@@ -52,6 +53,7 @@ def build_index(
         use_cache: False forgets all that is cached first.
         prune: drop from the cache what this index does not need.
         on_progress: called as the build goes on.
+        change_corpus: called once no other builder is at work, before the corpus is looked at.
 
     Raises:
         CorpusError: no corpus folder, or no document in it that can be read.
@@ -61,6 +63,7 @@ def build_index(
     started = time.perf_counter()
     corpus.check_folder(settings)  # a missing corpus must not leave an index folder behind
     with writer_lock(settings.index, settings.lock_timeout_s, lambda why: on_progress(Progress(why, is_waiting=True))):
+        change_corpus()
         sweep_scratch(settings.index)
         on_demand = EncoderOnDemand(settings, encoder, on_progress)
         plan = Plan.make(settings, on_demand.info, trusting=use_cache and not rebuild)

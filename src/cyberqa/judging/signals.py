@@ -124,7 +124,9 @@ def judge(question: Question, evidence: Evidence, lexicon: Lexicon) -> Judged:
     heaviest = sorted(range(len(covered)), key=lambda n: (not words[n].must_stand, -weights[n], n))
     return Judged(
         signals=signals,
-        lacks=tuple(word.text for n, word in enumerate(words) if not covered[n] and _is_telling(word, lexicon)),
+        lacks=tuple(
+            dict.fromkeys(word.text for n, word in enumerate(words) if not covered[n] and _is_telling(word, lexicon))
+        ),
         has=tuple(words[n].text for n in heaviest if covered[n] == 1),
         lacks_kind=question.kind if lack else None,
     )

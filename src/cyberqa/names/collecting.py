@@ -17,7 +17,7 @@ from cyberqa.types import Span
 NAMES = "names/1"
 """Raised with any change of the rules by which names are found, kept or looked up."""
 
-_ADDRESS = re.compile(r"\S*(?:://|www\.|\w\.\w+/)\S*")
+_ADDRESS = re.compile(r"(?<!\S)\S*(?:://|www\.|\w\.\w+/)\S*")  # from where a word starts: else it is quadratic
 _LOWER_CASE_WORD = re.compile(r"\b[a-z][a-z]+\b")
 
 

@@ -21,6 +21,7 @@ _MOST_PAGES = 0.4  # left and right pages have each their own
 _SAME_HEIGHT = 2.0  # points
 _SMALL = 0.93  # of the body's size: footnotes are set at 75 to 90 %
 _APART = 2.5  # of a line's size: notes follow each other more closely
+_LARGER = 1.0  # points above the body: a heading, or a title
 _SEPARATED = 1.5  # of a line's size, between baselines: 1.2 is usual
 _OUTER_NUMBER = re.compile(r"^\d{1,4}\b|\b\d{1,4}$")
 _WORDS = re.compile(r"[^\W\d_]")
@@ -66,7 +67,8 @@ def mark_running(pages: Sequence[PageText]) -> None:
 
     It must stand apart from the text, or on most pages, and less often elsewhere: lines of listings return, too.
     Also a line whose text changes, but that stands where most pages have one, apart from the text and smaller; and the
-    outermost line where its number counts with the pages.
+    outermost line where its number counts with the pages. Large words with a number that changes are a heading at the
+    top of its page ("1 Albania", "Chapter 2").
     """
     body = body_style(pages)
     edges = [_edge_lines(page) for page in pages]
@@ -76,12 +78,12 @@ def mark_running(pages: Sequence[PageText]) -> None:
 
     def returns(line: TextLine, is_apart: bool) -> bool:
         words, times = _key(line)[0], repeats[_key(line)]
-        if times < _MIN_REPEATS or not any(map(str.isalnum, line.plain)):
+        if times < _MIN_REPEATS or not any(map(str.isalnum, line.plain)) or _is_numbered_heading(line, body):
             return False
         return (is_apart or times >= usual_repeats) and (times * 2 >= everywhere[words] or not _WORDS.search(words))
 
     slots = Counter(slot for page in pages for slot in {_slot(x) for x in _apart(page, body)})
-    counting = _counting_lines(pages)
+    counting = _counting_lines(pages, body)
     for page in pages:
         apart = {id(line) for line in _apart(page, body)}
         for side in _sides(page):
@@ -115,12 +117,19 @@ def _outer_lines(side: Sequence[TextLine], page: PageText) -> int:
     return 0
 
 
-def _counting_lines(pages: Sequence[PageText]) -> set[int]:
+def _is_numbered_heading(line: TextLine, body: Style) -> bool:
+    key, _ = _key(line)
+    return line.size > body.size + _LARGER and "#" in key and bool(_WORDS.search(key))
+
+
+def _counting_lines(pages: Sequence[PageText], body: Style) -> set[int]:
     """Return the outermost lines with a number at an end that is as far from the page's on three pages."""
     found: defaultdict[tuple[bool, int], list[int]] = defaultdict(list)
     for index, page in enumerate(pages):
         for is_upper, side in zip((True, False), _sides(page), strict=True):
-            for number in {int(n) for n in _OUTER_NUMBER.findall(side[0].plain)} if side else ():
+            if not side or _is_numbered_heading(side[0], body):
+                continue
+            for number in {int(n) for n in _OUTER_NUMBER.findall(side[0].plain)}:
                 found[is_upper, number - index].append(id(side[0]))
     return {line for lines in found.values() if len(lines) >= _MIN_REPEATS for line in lines}
 
