@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import sqlite3
 import subprocess
@@ -574,6 +575,14 @@ def test_no_color_is_obeyed(real, monkeypatch):
 HOSTILE = (
     "Hostile \x1b[31mreport\x1b[0m\n\nA \u202eright-to-left\u202c trick [bold]with[/bold] \x07 bell and \x9b31m.\n"
 )
+
+
+def test_the_columns_of_a_table_stand_below_each_other_on_a_terminal(real):
+    shown = on_a_terminal("ask", "which countries have a national CERT", "-k", "1", *real)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    head, *rows = [line for line in lines if "ALB" in line or line.strip().startswith(("CS/IS", "n-CERT"))]
+    at = head.index("MNE")
+    assert [row[at : at + 3].strip() for row in rows] == ["+", "+", "+"] and head[at - 2 : at] == "  "
 
 
 def test_any_end_of_line_is_one_on_a_terminal(settings):

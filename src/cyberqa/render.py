@@ -7,8 +7,9 @@ Markdown, a pipe) gets the exact characters.
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cyberqa.errors import CyberqaError
@@ -245,7 +246,7 @@ def print_answer(answer: Answer, stream: TextIO, *, explain: bool = False) -> No
         before, after = (passage.context.before, passage.context.after) if passage.context else (None, None)
         if before:
             console.print(Padding(Text(on_screen(before.text), style="dim"), (1, 2, 0, 4)))
-        console.print(Padding(_emphasised(passage, Text), (1, 2, 1, 4)))
+        console.print(Padding(_emphasised(passage, Text, console.width - 6), (1, 2, 1, 4)))
         if after:
             console.print(Padding(Text(on_screen(after.text), style="dim"), (0, 2, 1, 4)))
         for note in passage.notes:
@@ -259,7 +260,8 @@ def print_answer(answer: Answer, stream: TextIO, *, explain: bool = False) -> No
         console.print("No passages.")
 
 
-def _emphasised(passage: Passage, text_type: Any) -> Any:
+def _emphasised(passage: Passage, text_type: Any, width: int) -> Any:
+    gaps = _gaps_between_cells(on_screen(passage.text), width)
     start = passage.highlight.location.start - passage.location.start
     end = passage.highlight.location.end - passage.location.start
     text = text_type()
@@ -268,12 +270,22 @@ def _emphasised(passage: Passage, text_type: Any) -> Any:
         (passage.text[start:end], "bold yellow"),
         (passage.text[end:], ""),
     ):
-        text.append(on_screen(part), style=style)
+        text.append(re.sub("\t", lambda _: next(gaps), on_screen(part)), style=style)
     if passage.continuation:
         is_answer = end == len(passage.text)  # the highlight is the sentence that goes on here
         text.append(f" {_GAP} ", style="dim")
         text.append(on_screen(passage.continuation.text), style="bold yellow" if is_answer else "")
     return text
+
+
+def _gaps_between_cells(text: str, width: int) -> Iterator[str]:
+    """Yield what stands in the place of each tab: spaces, so that cells stand below each other, where that fits."""
+    for is_table, lines in groupby(text.split("\n"), lambda line: "\t" in line):
+        rows = [line.split("\t") for line in lines] if is_table else []
+        widest = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
+        fits = sum(widest) + 2 * (len(widest) - 1) <= width
+        for row in rows:
+            yield from (" " * (widest[n] - len(cell) + 2) if fits else " │ " for n, cell in enumerate(row[:-1]))
 
 
 def on_screen(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,7 @@ from cyberqa.index.state import changed_files
 from cyberqa.index.typos import corrected
 from cyberqa.judging.calibration import Judgement, calibration_for
 from cyberqa.judging.gathering import Found, gather, read_lexicon, read_query
-from cyberqa.judging.missing import LOOKED_AT
-from cyberqa.judging.questions import Question
+from cyberqa.judging.ordering import ORDERED, put_in_order
 from cyberqa.judging.signals import Judged, Signals, judge
 from cyberqa.judging.words import Lexicon
 from cyberqa.names.expanding import expand
@@ -28,7 +28,7 @@ from cyberqa.retrieval.forms import Query, encode_forms
 from cyberqa.retrieval.framing import without_framing
 from cyberqa.retrieval.reranking import Reranker, load_reranker, rerank
 from cyberqa.settings import Settings, load_settings
-from cyberqa.types import Answer, IndexInfo, Mask, Passage
+from cyberqa.types import Answer, Hit, IndexInfo, Mask, Passage
 
 DEFAULT_TOP_K = 5
 _SPARE = 20  # hits beyond those asked for, that repeats make room for or are found among
@@ -159,12 +159,10 @@ class Session:
         if self.reranker:
             hits = rerank(self.generation, self._encoder, self.reranker, query.asked.text, hits)
             clock.lap("re-rank")
-        # The verdict looks at some passages more than may be shown: it must not hang on how many were asked for.
-        folded = fold_repeats(self.generation, hits, max(k, LOOKED_AT))
-        asked = read_query(query, self._lexicon)
-        found = gather(self.generation, [hit for hit, _ in folded], query, asked, self._lexicon)
-        judgement = self._judge(asked, found, mode, min_confidence)
-        shown = [(each, repeats) for each, (_, repeats) in zip(found, folded, strict=True)][:k]
+        is_judged = mode is Mode.HYBRID and not self.reranker
+        found = self._gather(query, hits, k, is_judged)
+        judgement = self._judge(found, is_judged, min_confidence)
+        shown = [(each.found, each.repeats) for each in found[:k]]
         passages = make_passages(self.generation, shown, judgement.passage_confidences[:k], context)
         clock.lap("answer")
         manifest = self.generation.manifest
@@ -194,22 +192,30 @@ class Session:
     def evidence(self, question: str, k: int) -> list[tuple[Passage, Signals]]:
         """Return the ``k`` best passages with the signals that their confidence rests on."""
         query = self._read(question)
-        hits = fold_repeats(self.generation, retrieve(self.generation, query, k + _SPARE), k)
-        asked = read_query(query, self._lexicon)
-        found = gather(self.generation, [hit for hit, _ in hits], query, asked, self._lexicon)
-        passages = make_passages(self.generation, [(each, ()) for each in found], [None] * len(found))
-        return list(zip(passages, [judged.signals for judged in self._judged(asked, found)], strict=True))
+        found = self._gather(query, retrieve(self.generation, query, k + _SPARE), k, is_judged=True)[:k]
+        passages = make_passages(self.generation, [(each.found, ()) for each in found], [None] * len(found))
+        return [(passage, each.judged.signals) for passage, each in zip(passages, found, strict=True) if each.judged]
 
-    def _judge(self, asked: Question, found: Sequence[Found], mode: Mode, threshold: float | None) -> Judgement:
-        is_calibrated = mode is Mode.HYBRID and not self.reranker
-        calibration = calibration_for(self._encoder.info.identity, RANKING) if is_calibrated else None
+    def _gather(self, query: Query, hits: Sequence[Hit], k: int, is_judged: bool) -> list["_Gathered"]:
+        """Return the ``k`` best hits that differ, with what they bring; more where so many are put in order.
+
+        Where nothing is judged they stay in the order they have.
+        """
+        folded = fold_repeats(self.generation, hits, max(k, ORDERED))
+        asked = read_query(query, self._lexicon)
+        found = gather(self.generation, [hit for hit, _ in folded], query, asked, self._lexicon)
+        if not is_judged:
+            return [_Gathered(each, repeats, None) for each, (_, repeats) in zip(found, folded, strict=True)]
+        judged = [judge(asked, each.evidence, self._lexicon) for each in found]
+        ordered = put_in_order([each.hit for each in found], [each.signals for each in judged])
+        return [_Gathered(replace(found[place], hit=hit), folded[place][1], judged[place]) for place, hit in ordered]
+
+    def _judge(self, found: Sequence["_Gathered"], is_judged: bool, threshold: float | None) -> Judgement:
+        calibration = calibration_for(self._encoder.info.identity, RANKING) if is_judged else None
         if calibration is None:
             return Judgement.unjudged(len(found))
-        scores = [each.hit.score for each in found]
-        return Judgement.of(calibration, self._judged(asked, found), scores, threshold)
-
-    def _judged(self, asked: Question, found: Sequence[Found]) -> list[Judged]:
-        return [judge(asked, each.evidence, self._lexicon) for each in found]
+        scores = [each.found.hit.score for each in found]
+        return Judgement.of(calibration, [each.judged for each in found if each.judged], scores, threshold)
 
     @cached_property
     def _lexicon(self) -> Lexicon:
@@ -231,6 +237,15 @@ class Session:
     def _is_word(self, word: str) -> bool:
         """Whether the model has a token for a word: no typo then, although it may stand nowhere in the corpus."""
         return self._encoder.count_tokens(word) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """A passage to be shown, with the hits that repeat it and, where it was judged, what was found."""
+
+    found: Found
+    repeats: Sequence[Hit]
+    judged: Judged | None
 
 
 class _Clock:

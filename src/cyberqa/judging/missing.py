@@ -7,8 +7,7 @@ from cyberqa.judging.signals import Judged
 _FEW_KNOWN = "few of its words stand anywhere in the documents"
 _MUCH_UNKNOWN = 0.2  # half of the words
 _LONGEST_SHOWN = 40  # characters of a word: a key or an address must not fill the screen
-LOOKED_AT = 3
-"""Passages of which all must lack a word before it is said to stand nowhere."""
+_LOOKED_AT = 3  # passages, of which all must lack a word before it is said to stand nowhere
 
 
 def missing_words(judged: Sequence[Judged]) -> tuple[str, ...]:
@@ -19,7 +18,7 @@ def missing_words(judged: Sequence[Judged]) -> tuple[str, ...]:
 def _lacked_by_all(judged: Sequence[Judged]) -> tuple[str, ...]:
     if not judged:
         return ()
-    first, *others = judged[:LOOKED_AT]
+    first, *others = judged[:_LOOKED_AT]
     return tuple(word for word in first.lacks if all(word in other.lacks for other in others))
 
 

@@ -16,8 +16,9 @@ from cyberqa.retrieval.forms import Form, Query
 from cyberqa.retrieval.late import late_interaction
 from cyberqa.types import Hit, Mask
 
-RANKING = "late/7"
-"""Raised with any change of rules here, in late.py, framing.py, names/ or the codec: a calibration is for one set."""
+RANKING = "late/8"
+"""Raised with any change of the rules here, in late.py, framing.py, names/, judging/ordering.py or of the token codec:
+a calibration is for one."""
 
 LATE_INTERACTION = "late interaction"
 """The name of that signal of a hit."""
