@@ -302,6 +302,7 @@ def test_a_mistyped_corpus_is_no_new_one(here, tmp_path, capsys):
 def test_hints_name_the_folders_that_were_named(here, capsys):
     assert run_cli("status", "--index", "my index") == 1
     assert "run: cyberqa --index 'my index' index" in capsys.readouterr().err
+    (here / "index").rename(here / "other")
     run_cli("index", "--index=other")
     (here / "corpus" / "new.txt").write_text("New\n\nA new text.\n", "utf-8")
     capsys.readouterr()

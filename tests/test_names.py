@@ -466,4 +466,4 @@ def test_aliases_as_json_keep_to_their_schema(indexed, capsys):
 
 def test_aliases_without_an_index_fail_with_the_next_step(tmp_path, capsys):
     assert run_cli("aliases", "--index", tmp_path) == 1
-    assert "run: cyberqa index" in capsys.readouterr().err
+    assert f"run: cyberqa --index {tmp_path} index" in capsys.readouterr().err

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from conftest import FakeEncoder
 from cyberqa import ingest
-from cyberqa.documents import workers
 from cyberqa.errors import SearchIndexError
 from cyberqa.index import lexical, writing
 from cyberqa.index.cache import Cache
@@ -24,7 +23,7 @@ from cyberqa.index.opening import empty_vectors
 from cyberqa.index.postings import PostingsBuilder
 from cyberqa.index.tokens import ROW, ChunkTokens, TokenFiles
 from cyberqa.ingest import build_index, building, embedder
-from cyberqa.settings import Settings
+from cyberqa.settings import Settings, usable_cores
 from test_incremental import contents
 
 WAIT_S = 60
@@ -103,7 +102,7 @@ def test_no_more_documents_are_held_than_are_allowed(settings, monkeypatch):
     with monkeypatch.context() as patched:
         assert 2 <= held_at_most(settings, patched, building, "prepare") <= 6 + 2
     shutil.rmtree(settings.index / "generations")
-    ahead = building._BEGUN_PER_WORKER * workers._cores() + 1
+    ahead = building._BEGUN_PER_WORKER * usable_cores() + 1
     assert held_at_most(settings, monkeypatch, building.Parcel, "load") <= ahead + 6 + 2
 
 
@@ -113,7 +112,7 @@ def test_documents_from_the_cache_that_wait_for_a_new_one_are_bounded_too(settin
     write_notes(settings, 60)
     build_index(settings, encoder=FakeEncoder())
     (settings.corpus / "alpha.txt").write_text("Alpha report\n\nAnother text.\n", "utf-8")
-    ahead = building._BEGUN_PER_WORKER * workers._cores() + 1
+    ahead = building._BEGUN_PER_WORKER * usable_cores() + 1
     assert held_at_most(settings, monkeypatch, building.Parcel, "load") <= ahead + 6 + 2
 
 
@@ -213,8 +212,8 @@ def test_what_is_embedded_is_kept_when_the_writing_fails(settings, monkeypatch):
         build_index(settings, encoder=(encoder := FakeEncoder()))
     monkeypatch.undo()
     assert threading.active_count() == threads
-    assert len(encoder.encoded) == 7
-    assert build_index(settings, encoder=FakeEncoder()).embedded == 0
+    assert encoder.encoded  # how many of seven, is a matter of time
+    assert build_index(settings, encoder=FakeEncoder()).embedded == 7 - len(encoder.encoded)
 
 
 # --- written as it comes -------------------------------------------------------------------------------------
