@@ -144,13 +144,17 @@ def open_session(settings: Settings, refresh: bool = False) -> "Session":
 
 
 def _tell_cost(settings: Settings) -> None:
-    """Say on a terminal why nothing happens for some seconds: only the bundled model does without torch."""
+    """Say on a terminal why nothing happens for some seconds: only the bundled model, once prepared, needs no torch."""
     if sys.stderr.isatty():
+        import onnxruntime
+
         from cyberqa import render
-        from cyberqa.embedding import needs_torch
+        from cyberqa.embedding import bundled, needs_torch
 
         if names := needs_torch(settings):
             render.message(f"cyberqa: loading {' and '.join(names)} with torch, which takes seconds", sys.stderr)
+        elif not bundled.is_complete(bundled.graph_folder(onnxruntime.__version__)):
+            render.message("cyberqa: preparing the model, which takes some 15 s, once", sys.stderr)
 
 
 def build(settings: Settings, *, rebuild: bool = False, use_cache: bool = True, prune: bool = False) -> "BuildReport":
