@@ -114,7 +114,7 @@ def pool():
 OURS = ("unexpectedly", "crashed", "took over", "broken reply")
 
 
-def check(name: str, data: bytes, pool: WorkerPool) -> None:
+def assert_read_or_refused(name: str, data: bytes, pool: WorkerPool) -> None:
     """Read or refuse for a reason that is the document's, and cut what was read."""
     try:
         document = read_document(name, data, read=pool.read)
@@ -137,9 +137,9 @@ def test_the_seeds_themselves_are_read(name, pool):
 @bounded(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=st.lists(OPERATIONS, min_size=1, max_size=4))
 def test_a_damaged_file_is_read_or_refused_with_its_reason(name, pool, operations):
-    check(name, mutated(SEEDS[name], operations), pool)
+    assert_read_or_refused(name, mutated(SEEDS[name], operations), pool)
     if name == "a.docx":
-        check(name, changed_inside(SEEDS[name], partial(mutated, operations=operations)), pool)
+        assert_read_or_refused(name, changed_inside(SEEDS[name], partial(mutated, operations=operations)), pool)
 
 
 def nested(depth: int) -> str:
@@ -162,4 +162,4 @@ def nested(depth: int) -> str:
     ],
 )  # fmt: skip
 def test_what_could_nest_backtrack_or_grow_with_the_square_is_read(name, text, pool):
-    check(name, text.encode(), pool)
+    assert_read_or_refused(name, text.encode(), pool)

@@ -136,8 +136,8 @@ class Session:
             where: conditions that all hold of these, such as ``"year>=2015"`` (:mod:`cyberqa.filtering`).
 
         Raises:
-            UsageError: an empty question, ``k`` below 1, ``context`` below 0, a confidence that is none, or a condition
-                that cannot be understood.
+            UsageError: an empty question, ``k`` below 1, ``context`` below 0, a confidence outside 0 to 1, or a
+                condition that cannot be understood.
             CorpusError: no document matches the filter.
         """
         documents, where = ((given,) if isinstance(given, str) else given for given in (documents, where))
@@ -197,9 +197,9 @@ class Session:
         return [(passage, each.judged.signals) for passage, each in zip(passages, found, strict=True) if each.judged]
 
     def _gather(self, query: Query, hits: Sequence[Hit], k: int, is_judged: bool) -> list["_Gathered"]:
-        """Return the ``k`` best hits that differ, with what they bring; more where so many are put in order.
+        """Return the ``k`` best hits that differ, with what they bring; at least so many as are put in order.
 
-        Where nothing is judged they stay in the order they have.
+        Order and verdict must not hang on how many are shown. Where nothing is judged they stay in the order they have.
         """
         folded = fold_repeats(self.generation, hits, max(k, ORDERED))
         asked = read_query(query, self._lexicon)

@@ -94,7 +94,7 @@ def aliases(
     from cyberqa import describing, render
     from cyberqa.showing import index_aliases
 
-    found = index_aliases(settings_of(context, corpus, index), shipped=shipped or not as_json)
+    found = index_aliases(settings_of(context, corpus, index), shipped=shipped or not as_json)  # text counts them
     if as_json:
         write(render.dump_json(found) + "\n")
     else:

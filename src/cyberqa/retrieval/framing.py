@@ -11,7 +11,7 @@ _ABOUT = "(?:(?: more)? about)?[,:]?"
 _BEFORE = (
     "(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: all| everyone| there)?[,!.]",
     "(?:(?:quick )?question:|my question is[,:]?)",
-    "(?:please|kindly)[,]?",
+    "(?:please|kindly),?",
     "(?:can|could|would|will) you(?= (?:please|kindly|tell|explain|show|list|give|describe|say|find|remind|name))",
     "(?:tell|show|remind|give) (?:me|us)" + _ABOUT,
     "(?:i['’]d|i would|we would|we['’]d) (?:like|love) to (?:know|learn|hear|find out|ask)" + _ABOUT,
