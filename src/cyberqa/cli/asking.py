@@ -22,6 +22,7 @@ from cyberqa.cli.common import (
     open_session,
     settings_of,
     shows_style,
+    tell_uncovered,
     write,
 )
 from cyberqa.errors import CorpusError, CyberqaError, UsageError
@@ -98,6 +99,7 @@ def ask(
         render.print_answer(answer, sys.stdout, explain=explain)
     else:
         write(render.answer_text(answer, explain=explain))
+    tell_uncovered(session, answer)
     if timings and not as_json:
         render.message(render.timings_text({"open": opened_ms, **answer.timings_ms}), sys.stderr)
     if answer.verdict == "not_in_corpus":
@@ -152,6 +154,7 @@ def batch(
     if output is not None and output.exists() and questions.exists() and output.samefile(questions):
         raise UsageError(f"the answers would take the place of the questions in {questions}", hint="name another file")
     session = open_session(settings)
+    tell_uncovered(session)
     session.matching_documents(document or (), where or ())  # where none matches: one failure, not one a line
     failed = 0
     with _output(output) as write:

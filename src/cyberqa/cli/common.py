@@ -14,6 +14,7 @@ from cyberqa.settings import Settings, load_settings
 if TYPE_CHECKING:
     from cyberqa.ingest import BuildReport
     from cyberqa.session import Session
+    from cyberqa.types import Answer
 
 EXIT_FAILED = 1
 EXIT_NOT_IN_CORPUS = 3
@@ -138,9 +139,25 @@ def open_session(settings: Settings, refresh: bool = False) -> "Session":
         names = ", ".join(session.changes[:3]) + more
         stale = f"the index is stale ({names}); answering from what is there. Run: cyberqa index"
         render.message(f"cyberqa: {with_folders(stale)}", sys.stderr)
-    if session.language_note:
-        render.message(f"cyberqa: {session.language_note}", sys.stderr)
     return session
+
+
+def tell_uncovered(session: "Session", answer: "Answer | None" = None) -> None:
+    """Name the documents whose language the model does not cover.
+
+    With an answer only where it may suffer: nothing was found, or a passage is in such a language.
+    """
+    missing = session.uncovered
+    is_answered_without = (
+        answer is not None
+        and answer.verdict == "answered"
+        and not any(passage.citation.language in missing for passage in answer.passages)
+    )
+    if missing and not is_answered_without:
+        from cyberqa import languages, render
+
+        note = languages.coverage_note(missing, session.generation.manifest.recipe.encoder.model)
+        render.message(f"cyberqa: {note}", sys.stderr)
 
 
 def _tell_cost(settings: Settings) -> None:

@@ -22,6 +22,7 @@ from cyberqa.cli.common import (
     open_session,
     settings_of,
     shows_style,
+    tell_uncovered,
     write,
 )
 from cyberqa.errors import CyberqaError, UsageError
@@ -65,6 +66,7 @@ def shell(
     chosen = checked(mode, document, where)
     settings = settings_of(context, corpus, index)
     session = open_session(settings)
+    tell_uncovered(session)
     session.matching_documents(document or (), where or ())  # where none matches: told once, not at every line
     dialogue = _Dialogue(settings, session, top_k, mode=chosen, documents=document or (), where=where or ())
     if sys.stdin is not None and sys.stdin.isatty():

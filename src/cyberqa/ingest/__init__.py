@@ -21,7 +21,7 @@ from cyberqa.index.manifest import Manifest, generation_folder
 from cyberqa.index.publishing import is_whole, make_current, sweep_generations, sweep_scratch
 from cyberqa.index.state import IndexState
 from cyberqa.index.writing import write_generation
-from cyberqa.ingest.building import Builder, EncoderOnDemand
+from cyberqa.ingest.building import Builder, DocumentChangedError, EncoderOnDemand
 from cyberqa.ingest.keys import Keys
 from cyberqa.ingest.planning import Plan
 from cyberqa.ingest.reporting import BuildReport, Changes, OnProgress, PlanReport, Progress, readable
@@ -32,6 +32,7 @@ from cyberqa.types import Metadata
 __all__ = ["BuildReport", "OnProgress", "PlanReport", "Progress", "build_from", "build_index", "plan_index"]
 
 _MEGABYTE = 1_000_000
+_ATTEMPTS = 3  # where a document changes while it is indexed; what is embedded is not embedded again
 
 
 def build_index(
@@ -66,15 +67,16 @@ def build_index(
         change_corpus()
         sweep_scratch(settings.index)
         on_demand = EncoderOnDemand(settings, encoder, on_progress)
-        plan = Plan.make(settings, on_demand.info, trusting=use_cache and not rebuild)
-        work = _Work(settings, on_demand, plan, on_progress)
-        manifest = None if rebuild or not use_cache else _finished_manifest(settings.index, plan)
-        if manifest is None or prune:
-            with _said_in_words(settings.index), work.open_cache() as cache:
-                if not use_cache:
-                    cache.clear()
-                manifest = manifest or work.write(cache, reread=rebuild)
-                work.make_room(cache, prune=prune)
+        for attempt in range(1, _ATTEMPTS + 1):
+            plan = Plan.make(settings, on_demand.info, trusting=use_cache and not rebuild)
+            work = _Work(settings, on_demand, plan, on_progress)
+            try:
+                manifest = work.finished(rebuild=rebuild, use_cache=use_cache, prune=prune)
+                break
+            except DocumentChangedError as error:
+                if attempt == _ATTEMPTS:
+                    raise
+                on_progress(Progress(f"beginning again: {error.message}"))
         _check_any_read(settings, manifest)
         if plan.before is None or plan.before.generation != manifest.generation:
             make_current(settings.index, manifest.generation)
@@ -110,13 +112,27 @@ class _Work:
         self._pruned_bytes = 0
         self._warnings = _unused(plan.sources, plan.state)
 
-    def open_cache(self) -> Cache:
-        """Return the cache of this index, open."""
+    def finished(self, *, rebuild: bool, use_cache: bool, prune: bool) -> Manifest:
+        """Return the manifest of the planned generation, written where it is not there or anew is asked for.
+
+        Raises:
+            DocumentChangedError: while it was written.
+        """
+        manifest = None if rebuild or not use_cache else _finished_manifest(self._settings.index, self._plan)
+        if manifest is None or prune:
+            with _said_in_words(self._settings.index), self._open_cache() as cache:
+                if not use_cache:
+                    cache.clear()
+                manifest = manifest or self._write(cache, reread=rebuild)
+                self._make_room(cache, prune=prune)
+        return manifest
+
+    def _open_cache(self) -> Cache:
         info = self._encoder.info
         made_with = (*info.identity, info.runtime, *fitted_codec(info))
         return Cache(self._settings.index / CACHE_FILE, made_with, info.dim)
 
-    def write(self, cache: Cache, *, reread: bool) -> Manifest:
+    def _write(self, cache: Cache, *, reread: bool) -> Manifest:
         """Write the generation; with ``reread``, of cached things only vectors are taken."""
         plan = self._plan
         names = AliasCollector(plan.groups)
@@ -129,7 +145,7 @@ class _Work:
             self._warnings[CACHE_FILE] = ("it was damaged, and was begun anew",)
         return manifest
 
-    def make_room(self, cache: Cache, *, prune: bool) -> None:
+    def _make_room(self, cache: Cache, *, prune: bool) -> None:
         """Drop what this index does not need: all of it with ``prune``, else what is over the bound."""
         max_bytes = 0 if prune else self._settings.cache_mb * _MEGABYTE
         if cache.size_bytes() > max_bytes:

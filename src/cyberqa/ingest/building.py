@@ -46,6 +46,10 @@ _Detected = tuple[Reading, str | None]
 """What was read of a file, and the language that was detected in it."""
 
 
+class DocumentChangedError(CorpusError):
+    """A document is no longer what the plan knows; with a new plan the build can begin again."""
+
+
 class EncoderOnDemand:
     """An encoder that is opened when a text must be cut or embedded: many a build needs none."""
 
@@ -334,7 +338,7 @@ class Builder:
             data = b""
         if known is not None and hashlib.sha256(data).hexdigest() != known:
             # To leave it out would be a result that does not follow from the recipe.
-            raise CorpusError(f"{id_} changed while it was being indexed", hint="run: cyberqa index")
+            raise DocumentChangedError(f"{id_} changed while it was being indexed", hint="run: cyberqa index")
         return read(id_, data)
 
     def _detect(self, id_: str, reading: Reading) -> _Detected:
