@@ -102,7 +102,7 @@ class Rows:
     """What the passages of each question have to say, ``(questions, DEPTH, signals)``, and what is true.
 
     ``scores`` and ``relevant`` are ``(questions, DEPTH)``. Where there are fewer passages the last stands again.
-    ``encoder`` is what it is valid for, beside RANKING.
+    ``encoder`` and ``chunk_size_chars`` are what it is valid for, beside RANKING.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -110,10 +110,11 @@ class Rows:
         scores: list[list[float]] = []
         relevant: list[list[bool]] = []
         gold: list[tuple[Source, GoldQuestion]] = []
-        found_by: set[tuple[str | int, ...]] = set()
+        found_by: set[tuple[tuple[str | int, ...], int]] = set()
         for source in sources:
             with Session.open(load_settings({"corpus": source.corpus, "index": source.index})) as session:
-                found_by.add(session.generation.manifest.recipe.encoder.identity)
+                recipe = session.generation.manifest.recipe
+                found_by.add((recipe.encoder.identity, int(recipe.rules["size_chars"])))
                 texts = {id_: session.generation.document(id_).text for id_ in session.generation.document_ids()}
                 for question in source.questions():
                     found: list[tuple[Passage, Signals]] = session.evidence(question.question, DEPTH)
@@ -125,7 +126,7 @@ class Rows:
                     relevant.append([_answers(passage, units) for passage, _ in found])
         if len(found_by) > 1:
             raise SystemExit("expected indexes of one encoder; make them anew: cyberqa index")
-        (self.encoder,) = found_by
+        ((self.encoder, self.chunk_size_chars),) = found_by
         self.signals: Table = np.array(signals)
         self.scores = np.array(scores)
         self.relevant = np.array(relevant, np.float64)
@@ -283,6 +284,7 @@ def main() -> None:
         "name": "+".join(own) + (f"+{len(sources) - len(own)}" if len(own) < len(sources) else "") + f"-{today}",
         "encoder": list(rows.encoder),
         "ranking": RANKING,
+        "chunk_size_chars": rows.chunk_size_chars,
         **fit_all(rows, options.aim),
         "provenance": {
             "gold": [

@@ -17,6 +17,7 @@ from cyberqa.judging.calibration import Calibration, calibration_for
 from cyberqa.location import Locator
 from cyberqa.retrieval import RANKING, Mode
 from cyberqa.session import Session
+from cyberqa.settings import Settings
 from cyberqa.types import Answer, Span, Verdict
 
 QUESTIONS = (
@@ -64,9 +65,19 @@ def test_the_question_of_the_readme_finds_usaid_in_section_4_1(session):
 def test_the_answer_does_not_hang_on_the_chunk_size(real_settings, warm_index, size):
     settings = replace(real_settings, index=warm_index, chunk_size_chars=size)
     ingest.build_index(settings)
-    first = Session.open(settings).ask(QUESTION).passages[0]
+    answer = Session.open(settings).ask(QUESTION)
+    assert (answer.verdict is Verdict.UNJUDGED) == (size != Settings().chunk_size_chars)
+    first = answer.passages[0]
     assert "USAID" in first.text
     assert first.citation.section[-1] == "4.1 Albania"
+
+
+def test_a_mode_may_be_given_by_name(session):
+    for mode in Mode:
+        found = [session.ask(QUESTION, 3, way).passages for way in (mode, mode.value)]
+        assert found[0] == found[1]
+    with pytest.raises(UsageError, match="expected a mode of hybrid, dense, lexical, found 'sparse'"):
+        session.ask(QUESTION, mode="sparse")
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -111,7 +122,8 @@ def test_a_country_that_no_report_is_about_is_not_in_the_corpus_and_is_what_is_m
 
 
 def shipped_for(session) -> Calibration:
-    shipped = calibration_for(session.generation.manifest.recipe.encoder.identity, RANKING)
+    recipe = session.generation.manifest.recipe
+    shipped = calibration_for(recipe.encoder.identity, RANKING, recipe.rules["size_chars"])
     assert shipped is not None, "fit it anew for this encoder and ranking: python evals/calibrate.py"
     return shipped
 

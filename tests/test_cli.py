@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -126,6 +127,20 @@ def test_markdown_quotes_each_passage_and_cites_it(real, capsys):
     first, *_ = capsys.readouterr().out.split("\n\n")
     assert first.startswith("> Albania's road towards safer")
     assert first.endswith("(`western-balkans-cybersecurity.txt` 43415:43989)")
+
+
+def test_page_labels_and_names_are_as_they_are_in_text_and_cannot_mark_up_markdown(session):
+    answer = session.ask(QUESTION, 1)
+    (passage,) = answer.passages
+    labelled = replace(
+        passage,
+        location=replace(passage.location, page=7, page_label="*x*_[1]"),
+        citation=replace(passage.citation, document="a`b``c.txt"),
+    )
+    assert "page 7 (printed *x*_[1])" in render.cite(labelled)
+    markdown = render.answer_markdown(replace(answer, passages=(labelled,)))
+    assert r"page 7 (printed \*x\*\_\[1\])" in markdown
+    assert "(``` a`b``c.txt ``` 43415:43989)" in markdown
 
 
 def test_timings_are_shown_on_request_only(real, capsys):

@@ -18,6 +18,7 @@ from cyberqa.diagnosing import diagnose
 from cyberqa.embedding import bundled
 from cyberqa.index.files import SCRATCH_PREFIX
 from cyberqa.index.manifest import CURRENT_FILE, GENERATIONS_FOLDER, current_generation, generation_folder
+from cyberqa.settings import Settings
 from test_ask import schema
 
 
@@ -126,6 +127,12 @@ def test_a_graph_is_checked_by_its_digests(settings, graph):
     shutil.rmtree(graph)
     missing = "the model is not exported yet, which takes some 15 s once"
     assert found(settings, "graph") == [("note", missing, "cyberqa index")]
+
+
+def test_a_question_is_not_timed_where_that_would_export_the_graph(built, graph, monkeypatch):
+    monkeypatch.setattr(diagnosing.Session, "open", lambda *_: pytest.fail("it was opened"))
+    shutil.rmtree(graph)
+    assert list(diagnosing._speed(replace(built, model=Settings().model))) == []
 
 
 def test_other_weights_than_the_pinned_ones_are_wrong(settings, monkeypatch):

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from conftest import CORPUS, ROOT, FakeEncoder, make_pdf, run_cli
 from cyberqa import corpus, ingest, render
 from cyberqa.errors import IncompatibleIndexError, UsageError
-from cyberqa.index import layout
+from cyberqa.index import layout, manifest
 from cyberqa.index.cache import CACHE_FILE, Cache
 from cyberqa.index.generation import Generation
 from cyberqa.index.manifest import FORMAT, current_generation, generation_folder
@@ -348,7 +348,7 @@ def test_no_document_is_lost_to_a_damaged_page_of_the_cache(settings, how, seed)
 
 def test_codes_of_another_codec_are_not_taken_from_the_cache(settings, monkeypatch):
     texts = build(settings).embedded
-    monkeypatch.setattr(ingest, "fitted_codec", lambda _: ("another/1",))
+    monkeypatch.setattr(ingest, "CODEC", "another/1")
     assert build(settings, rebuild=True).embedded == texts > 0
     assert build(settings, rebuild=True).embedded == 0
 
@@ -356,16 +356,27 @@ def test_codes_of_another_codec_are_not_taken_from_the_cache(settings, monkeypat
 # --- other formats -------------------------------------------------------------------------------------------
 
 
-def test_an_index_of_format_4_is_refused_in_words_and_built_again_without_embedding(settings):
-    """Made by the release before this one, of the two texts of the fixture, with the fake encoder."""
+def test_an_index_of_format_4_is_refused_in_words_and_built_again(settings):
+    """Made by the first release, of the two texts of the fixture, with the fake encoder."""
     zipfile.ZipFile(ROOT / "tests" / "data" / "index-format-4.zip").extractall(settings.index)
     with pytest.raises(IncompatibleIndexError, match=f"has format 4, expected format {FORMAT}") as caught:
         Generation.open_current(settings.index)
     assert "cyberqa index" in caught.value.hint
-    report = build(settings, after := FakeEncoder())
-    assert (report.documents, report.embedded, after.encoded) == (2, 0, [])
+    report = build(settings)
+    assert (report.documents, report.embedded, dict(report.warnings)) == (2, 2, {})
+    assert build(settings, rebuild=True).embedded == 0, "its cache was begun anew"
     with Session.open(replace(settings, model="fake"), FakeEncoder()) as session:
         assert session.ask("who met in Tirana").passages[0].citation.document == "alpha.txt"
+
+
+def test_an_index_of_another_format_is_built_again_out_of_the_cache(settings, monkeypatch):
+    assert build(settings).embedded == 2
+    monkeypatch.setattr(manifest, "FORMAT", "another")
+    with pytest.raises(IncompatibleIndexError, match="expected format another"):
+        Generation.open_current(settings.index)
+    report = build(settings)
+    assert (report.is_new, report.embedded) == (True, 0)
+    Generation.open_current(settings.index).close()
 
 
 def test_another_layout_is_another_format(monkeypatch):

@@ -50,6 +50,7 @@ FREQUENCIES = {
 LEXICON = Lexicon(
     stems=index_terms,
     frequency=lambda stem: FREQUENCIES.get(stem, 0),
+    word_frequency=lambda word: {"законы": 4}.get(word, 0),
     begins=lambda beginning: any(word.startswith(beginning) for word in FREQUENCIES),
     chunks=100,
     capitals=lambda word: CAPITALS.get(word, NO_CAPITALS),
@@ -536,7 +537,7 @@ def test_what_is_missing_is_found_by_judging():
 
 def model(**weights: float) -> Calibration:
     every = dict.fromkeys(SIGNALS, 0.0) | weights
-    return Calibration("hand", ("m", 1), "r/1", -1.0, every, 3.0, 0.5, PassageModel(0.5, 2.0, 1.0, -1.0), {})
+    return Calibration("hand", ("m", 1), "r/1", 600, -1.0, every, 3.0, 0.5, PassageModel(0.5, 2.0, 1.0, -1.0), {})
 
 
 def test_confidence_is_of_the_better_of_the_first_two_less_what_the_second_is_behind():
@@ -561,16 +562,17 @@ def test_a_sigmoid_does_not_overflow():
     assert [calibration.sigmoid(x) for x in (-1e4, 0, 1e4)] == [0, 0.5, 1]
 
 
-def test_a_calibration_is_refused_for_another_encoder_or_ranking(monkeypatch):
+def test_a_calibration_is_refused_for_another_encoder_ranking_or_chunk_size(monkeypatch):
     monkeypatch.setattr(calibration, "_shipped", model)
-    assert calibration.calibration_for(("m", 1), "r/1") is not None
-    assert calibration.calibration_for(("m", 2), "r/1") is None
-    assert calibration.calibration_for(("m", 1), "r/2") is None
+    assert calibration.calibration_for(("m", 1), "r/1", 600) is not None
+    assert calibration.calibration_for(("m", 2), "r/1", 600) is None
+    assert calibration.calibration_for(("m", 1), "r/2", 600) is None
+    assert calibration.calibration_for(("m", 1), "r/1", 900) is None
 
 
 def test_a_calibration_of_other_signals_is_refused():
     body = {"schema": calibration.SCHEMA, "weights": {"remote": 1.0}}
-    with pytest.raises(ValueError, match=r"expected cyberqa\.calibration/2 with weights of remote"):
+    with pytest.raises(ValueError, match=r"expected cyberqa\.calibration/3 with weights of remote"):
         calibration.from_json(json.loads(json.dumps(body)))
 
 
@@ -698,6 +700,7 @@ def test_a_generation_tells_how_words_are_written_and_how_many_chunks_hold_them(
         ("kako da napravim burek", [False] * 4),
         ("lawyjave", [False]),  # "lawyj": three letters the same are chance
         ("e", [True]),  # a letter tells nothing
+        ("законы", [True]),  # it has another stem in its language
     ],
 )
 def test_which_of_a_questions_words_the_corpus_knows(question, known):

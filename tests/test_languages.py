@@ -1,5 +1,6 @@
 """The language of each document: detected, shown, and said where the model does not cover it."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -13,7 +14,10 @@ from cyberqa.documents import read_document
 from cyberqa.documents.language import detect_language, with_language
 from cyberqa.embedding import EncoderInfo
 from cyberqa.embedding.card import languages_of_card
+from cyberqa.index.generation import Generation
 from cyberqa.index.manifest import Recipe
+from cyberqa.judging.gathering import read_lexicon
+from cyberqa.judging.questions import read_question
 from cyberqa.session import Session
 from cyberqa.types import Metadata
 from test_ask import schema
@@ -189,6 +193,27 @@ def test_status_shows_the_language(settings, folders, capsys):
     assert run_cli("status", "--json", *folders) == 0
     known = {d["document"]: d["language"] for d in json.loads(capsys.readouterr().out)["documents"]}
     assert known == {"alpha.txt": None, "beta.txt": None, "raport.txt": "sq"}
+
+
+RUSSIAN = (
+    "Национальная стратегия кибербезопасности была принята правительством в прошлом году. Новые законы о безопасности"
+    " информации приняты парламентом, и министерство обороны создало отдельный центр для защиты сетей и данных граждан."
+)
+
+
+def test_words_are_known_and_completed_as_their_language_has_them(settings):
+    """A question is read with English stems where there is an English document, too."""
+    (settings.corpus / "english.txt").write_text(f"Report\n\n{ENGLISH}\n", "utf-8")
+    (settings.corpus / "russian.txt").write_text(f"Отчёт\n\n{RUSSIAN}\n", "utf-8")
+    ingest.build_index(settings, encoder=FakeEncoder())
+    with contextlib.closing(Generation.open_current(settings.index)) as generation:
+        assert {"en", "ru"} <= generation.languages().keys()
+        assert generation.words_beginning("безоп", 5) == ["безопасности"]
+        assert "strategy" in [word.casefold() for word in generation.words_beginning("strateg", 5)]
+        lexicon = read_lexicon(generation)
+        asked = read_question("какие законы приняты", [(0, 5), (6, 12), (13, 20)], lexicon)
+        assert [word.is_known for word in asked.words] == [False, True, True]
+        assert asked.words[1].weight == lexicon.idf("закон") < asked.words[0].weight == lexicon.highest_idf
 
 
 def test_a_question_does_not_load_the_detector(settings, folders):

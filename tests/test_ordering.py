@@ -50,8 +50,9 @@ def test_nothing_found_is_nothing_to_order():
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_fewer_passages_are_the_first_of_more(session: Session, question):
-    most = session.ask(question, 12).passages
-    for k in (1, 2, ORDERED, ORDERED + 1):
+    most = session.ask(question, 150).passages
+    assert len(most) == 150
+    for k in (1, 2, ORDERED, ORDERED + 1, 50, 61, 100):
         fewer = session.ask(question, k).passages
         assert [(p.location, p.score, p.rank) for p in fewer] == [(p.location, p.score, p.rank) for p in most[:k]]
     assert [p.score for p in most] == sorted((p.score for p in most), reverse=True)

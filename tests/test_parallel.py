@@ -71,7 +71,8 @@ def test_whoever_asks_first_builds_and_the_others_wait_and_answer_the_same(setti
     assert len({out for out, _ in said}) == 1
     assert json.loads(said[0][0])["index"]["generation"] == current_generation(settings.index)
     assert len(list((settings.index / GENERATIONS_FOLDER).iterdir())) == 1
-    waited = [err for _, err in said if err]
+    waited = [err for _, err in said if err]  # the one that came first has nothing to say
+    assert len(waited) <= 2
     assert all("waiting for another build of this index to finish" in err for err in waited)
     assert scratch(settings) == []
 

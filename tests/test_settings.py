@@ -2,6 +2,7 @@
 
 import pytest
 
+import cyberqa
 from cyberqa.errors import SettingsError
 from cyberqa.settings import Settings, load_settings
 
@@ -55,6 +56,8 @@ def test_what_is_wrong_is_named_with_what_was_expected(tmp_path, toml, message):
 
 
 def test_a_variable_that_sets_nothing_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match=r"unknown setting 'modle' in the call"):
+        cyberqa.open("index", modle="x")
     with pytest.raises(SettingsError, match="unknown setting 'chunk_size_char' in the environment"):
         load(tmp_path, CYBERQA_CHUNK_SIZE_CHAR="500")
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from cyberqa.ingest import BuildReport
     from cyberqa.ingest import build_from as build
+    from cyberqa.retrieval import Mode
     from cyberqa.session import Session
     from cyberqa.session import open_session as open
     from cyberqa.types import Answer, Citation, Excerpt, Location, Passage, Verdict
@@ -36,6 +37,7 @@ _DOOR = {
     "open": ("cyberqa.session", "open_session"),
     "Session": ("cyberqa.session", "Session"),
     "BuildReport": ("cyberqa.ingest", "BuildReport"),
+    "Mode": ("cyberqa.retrieval", "Mode"),
     **{name: ("cyberqa.types", name) for name in ("Answer", "Citation", "Excerpt", "Location", "Passage", "Verdict")},
     **{
         name: ("cyberqa.errors", name)
@@ -63,6 +65,7 @@ __all__ = [
     "Excerpt",
     "IncompatibleIndexError",
     "Location",
+    "Mode",
     "ModelError",
     "NoIndexError",
     "Passage",

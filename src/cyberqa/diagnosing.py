@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from cyberqa import corpus
-from cyberqa.embedding import bundled, needs_torch
+from cyberqa.embedding import bundled, known_info, needs_torch
 from cyberqa.errors import CorpusError, CyberqaError, NoIndexError
 from cyberqa.index.files import SCRATCH_PREFIX
 from cyberqa.index.manifest import Manifest, current_generation, generation_folder
@@ -254,7 +254,8 @@ def _processor(_: Settings) -> Iterator[Finding]:
 
 
 def _speed(settings: Settings) -> Iterator[Finding]:
-    if not settings.index.exists():
+    is_unexported = known_info(settings) is None and not needs_torch(settings)  # opening would export it
+    if is_unexported or not settings.index.exists():
         return
     started = time.perf_counter()
     try:

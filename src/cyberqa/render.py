@@ -150,7 +150,7 @@ def cite(passage: Passage) -> str:
     """Return one line: title, year, section trail, page or lines, document and characters, score."""
     source = passage.citation
     head = source.title + (f" ({source.year})" if source.year else "")
-    parts = [head, *([" › ".join(source.section)] if source.section else []), _escape_markdown(place(passage.location))]
+    parts = [head, *([" › ".join(source.section)] if source.section else []), place(passage.location)]
     return (
         " · ".join(part for part in parts if part)
         + f" · {source.document} [{_characters(passage.location)}] · score {passage.score:.3f}"
@@ -209,12 +209,18 @@ def _markdown_citation(passage: Passage) -> str:
         _escape_markdown(source.publisher) if source.publisher else None,
         str(source.year) if source.year else None,
     ]
-    where = [_escape_markdown(source.section[-1]) if source.section else None, place(passage.location)]
+    where = [source.section[-1] if source.section else "", place(passage.location)]
     return (
-        ", ".join(part for part in (*about, *where) if part)
-        + f" (`{source.document}` {_characters(passage.location)})"
-        + "".join(f"; {line}" for line in also_in(passage))
+        ", ".join(filter(None, (*about, *map(_escape_markdown, where))))
+        + f" ({_code(source.document)} {_characters(passage.location)})"
+        + "".join(f"; {_escape_markdown(line)}" for line in also_in(passage))
     )
+
+
+def _code(text: str) -> str:
+    """Return a text as code, between more backticks than it holds in a row."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{text}{fence}" if len(fence) == 1 else f"{fence} {text} {fence}"
 
 
 def _escape_markdown(text: str) -> str:

@@ -23,7 +23,7 @@ from cyberqa.judging.ordering import ORDERED, put_in_order
 from cyberqa.judging.signals import Judged, Signals, judge
 from cyberqa.judging.words import Lexicon
 from cyberqa.names.expanding import expand
-from cyberqa.retrieval import RANKING, Mode, retrieve
+from cyberqa.retrieval import RANKING, Mode, parse_mode, retrieve
 from cyberqa.retrieval.forms import Query, encode_forms
 from cyberqa.retrieval.framing import without_framing
 from cyberqa.retrieval.reranking import Reranker, load_reranker, rerank
@@ -115,7 +115,7 @@ class Session:
         self,
         question: str,
         k: int = DEFAULT_TOP_K,
-        mode: Mode = Mode.HYBRID,
+        mode: Mode | str = Mode.HYBRID,
         *,
         context: int = 0,
         min_confidence: float | None = None,
@@ -127,21 +127,22 @@ class Session:
         Args:
             question: in words.
             k: how many passages, at most.
-            mode: which sides are asked.
+            mode: which sides are asked: ``hybrid``, or ``dense`` or ``lexical`` alone.
             context: up to how many sentences before and after each passage come with it.
             min_confidence: from which confidence on a question counts as answered, in place of the shipped threshold.
             documents: globs of document ids, or paths into the corpus folder: documents that match one are asked.
             where: conditions that all hold of these, such as ``"year>=2015"`` (:mod:`cyberqa.filtering`).
 
         Raises:
-            UsageError: an empty question, ``k`` below 1, ``context`` below 0, a confidence outside 0 to 1, or a
-                condition that cannot be understood.
+            UsageError: an empty question, no such mode, ``k`` below 1, ``context`` below 0, a confidence outside 0 to
+                1, or a condition that cannot be understood.
             CorpusError: no document matches the filter.
         """
         documents, where = ((given,) if isinstance(given, str) else given for given in (documents, where))
         if not question.strip():
             raise UsageError("the question is empty", hint='ask one: cyberqa ask "who supported ALCIRT\'s creation"')
         question = question.encode("utf-8", "replace").decode("utf-8")  # bytes that the shell could not decode
+        mode = parse_mode(mode)
         if k < 1:
             raise UsageError(f"expected at least 1 passage, found {k}")
         if context < 0:
@@ -209,7 +210,8 @@ class Session:
         return [_Gathered(replace(found[place], hit=hit), folded[place][1], judged[place]) for place, hit in ordered]
 
     def _judge(self, found: Sequence["_Gathered"], is_judged: bool, threshold: float | None) -> Judgement:
-        calibration = calibration_for(self._encoder.info.identity, RANKING) if is_judged else None
+        size_chars = int(self.generation.manifest.recipe.rules["size_chars"])
+        calibration = calibration_for(self._encoder.info.identity, RANKING, size_chars) if is_judged else None
         if calibration is None:
             return Judgement.unjudged(len(found))
         scores = [each.found.hit.score for each in found]
@@ -262,4 +264,4 @@ def open_session(index: str | Path | None = None, **settings: Any) -> Session:
 
     ``settings`` are those of cyberqa.toml, by name. See :meth:`Session.open` for errors.
     """
-    return Session.open(load_settings({"index": index, **settings}))
+    return Session.open(load_settings({"index": index, **settings}, origin="the call"))

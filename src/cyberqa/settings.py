@@ -61,6 +61,7 @@ def load_settings(
     *,
     cwd: Path | None = None,
     environ: Mapping[str, str] | None = None,
+    origin: str = "the command line",
 ) -> Settings:
     """Read the settings that hold in ``cwd``.
 
@@ -68,6 +69,7 @@ def load_settings(
         overrides: values given as flags; None values are ignored.
         cwd: the working folder; ``cyberqa.toml`` is looked for there and upwards.
         environ: ``CYBERQA_CORPUS`` and so on: one variable for each setting.
+        origin: where the overrides come from, for messages.
 
     Raises:
         SettingsError: an unknown key (the nearest known one is named) or a value of the wrong type or range, or one
@@ -84,7 +86,7 @@ def load_settings(
     }
     settings = _apply(settings, from_env, base=cwd, origin="the environment")
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    settings = _apply(settings, given, base=cwd, origin="the command line")
+    settings = _apply(settings, given, base=cwd, origin=origin)
     if settings.index == settings.corpus:
         raise SettingsError(
             f"corpus and index are the same folder, {settings.corpus}", hint="name another with --index"

@@ -114,12 +114,12 @@ def unit_rows(rows: Matrix) -> Matrix:
 
 def codec_for(info: EncoderInfo, dim: int) -> TokenCodec:
     """Return the codec of a model whose token vectors have ``dim`` dimensions."""
-    return _fitted() if fitted_codec(info) else _random(dim)
+    return _fitted() if has_fitted_codec(info) else _random(dim)
 
 
-def fitted_codec(info: EncoderInfo) -> tuple[str, ...]:
-    """Return the name of the codec that was fitted to a model; nothing where none was."""
-    return (CODEC,) if (info.weights_sha256, info.graph) == (bundled.WEIGHTS_SHA256, bundled.GRAPH) else ()
+def has_fitted_codec(info: EncoderInfo) -> bool:
+    """Whether the codec was fitted to this model: the bundled one, with its adapter."""
+    return (info.weights_sha256, info.graph) == (bundled.WEIGHTS_SHA256, bundled.GRAPH)
 
 
 @lru_cache(1)

@@ -26,16 +26,14 @@ _ROOM = 0.8  # of the bound: what is left once it was exceeded, so that not ever
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS entries
-    (key BLOB PRIMARY KEY, vector BLOB NOT NULL, width INTEGER NOT NULL, codes BLOB NOT NULL) WITHOUT ROWID;
+    (key BLOB PRIMARY KEY, vector BLOB NOT NULL, width INTEGER NOT NULL, codes BLOB NOT NULL, checksum INTEGER NOT NULL,
+     born INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS readings
     (key BLOB PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL, born INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS parcels
     (key BLOB PRIMARY KEY, texts BLOB NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL, born INTEGER NOT NULL);
 """
 """``born`` is the number of the build that put a row there; ``texts`` are the keys of a parcel's entries, in a row."""
-
-_ADDED_TO_ENTRIES = {"checksum": "INTEGER", "born": "INTEGER NOT NULL DEFAULT 0"}
-"""What an index of format 4 has not: its rows are taken as they are."""
 
 _T = TypeVar("_T")
 
@@ -69,9 +67,10 @@ class Cache:
             connection.execute("PRAGMA journal_mode = WAL")  # what is committed survives a kill without an fsync each
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.executescript(_TABLES)
-            known = {name for _, name, *_ in connection.execute("PRAGMA table_info(entries)")}
-            for name in _ADDED_TO_ENTRIES.keys() - known:
-                connection.execute(f"ALTER TABLE entries ADD COLUMN {name} {_ADDED_TO_ENTRIES[name]}")
+            columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(entries)")}
+            if "checksum" not in columns:  # of the first release, whose keys are none of ours
+                connection.close()
+                return self._begin_anew(is_damaged=False)
             (self._build,) = connection.execute("PRAGMA user_version").fetchone()
             self._build += 1
             connection.execute(f"PRAGMA user_version = {self._build}")
@@ -83,11 +82,11 @@ class Cache:
             return self._begin_anew()
         return connection
 
-    def _begin_anew(self) -> sqlite3.Connection:
-        """Drop a damaged file: it holds nothing that cannot be made again."""
+    def _begin_anew(self, *, is_damaged: bool = True) -> sqlite3.Connection:
+        """Drop the file: it holds nothing that cannot be made again."""
         for suffix in ("", "-wal", "-shm", "-journal"):
             self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
-        self.was_damaged = True
+        self.was_damaged = is_damaged
         return self._open()
 
     def _guarded(self, action: Callable[[], _T], otherwise: _T) -> _T:
@@ -135,7 +134,7 @@ class Cache:
             marks = ",".join("?" * len(part))
             query = f"SELECT key, vector, width, codes, checksum FROM entries WHERE key IN ({marks})"  # noqa: S608
             for key, vector, width, codes, checksum in self._connection.execute(query, part):
-                is_whole = checksum in (None, crc32(codes, crc32(vector)))
+                is_whole = checksum == crc32(codes, crc32(vector))
                 if is_whole and len(vector) == self._bytes and width > 0 and len(codes) % width == 0:
                     rows_of_codes = np.frombuffer(codes, np.uint8).reshape(-1, width)
                     yield key, Entry(np.frombuffer(vector, "<f4"), rows_of_codes)
@@ -195,8 +194,7 @@ class Cache:
     def clear(self) -> None:
         """Forget everything, a damaged file too."""
         self._connection.close()
-        self._connection = self._begin_anew()
-        self.was_damaged = False
+        self._connection = self._begin_anew(is_damaged=False)
 
     def size_bytes(self) -> int:
         """Return how much is held."""

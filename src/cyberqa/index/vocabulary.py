@@ -76,7 +76,7 @@ class Vocabulary:
         return [
             correction
             for word in words
-            if typos.reach_of(word) and not self._is_known(word) and not is_word(word)
+            if typos.reach_of(word) and not self.word_frequency(word) and not is_word(word)
             for correction in self._meant_by(word, is_first=word == words[0])
         ]
 
@@ -88,21 +88,27 @@ class Vocabulary:
 
     def words_beginning(self, letters: str, most: int) -> list[str]:
         """Return the commonest words that begin with some letters, as the corpus mostly writes them."""
-        front = "".join(fold(letters))
-        found = self._database.execute(
-            "SELECT written FROM words WHERE word >= ? AND word < ? ORDER BY count DESC, word LIMIT ?",
-            (front, front + "\U0010ffff", most),
-        )
-        return [written for (written,) in found]
+        counts: dict[str, int] = {}
+        for front in {"".join(fold(letters, stays)) for _, stays in self._analysers}:
+            counts |= self._database.execute(
+                "SELECT written, count FROM words WHERE word >= ? AND word < ? ORDER BY count DESC, word LIMIT ?",
+                (front, front + "\U0010ffff", most),
+            )
+        return sorted(counts, key=lambda written: (-counts[written], written))[:most]
 
     def capitals(self, word: str) -> Capitals:
         """Return how the corpus writes a word, given in lower case."""
         return self._capitals(word)
 
     def document_frequency(self, term: str) -> int:
-        """Return how many chunks hold a term, as :func:`lexical.index_terms` makes it."""
+        """Return how many chunks hold a term, as :func:`words.index_terms` makes it."""
         _, count = self._first_and_count(term) or (0, 0)
         return count
+
+    def word_frequency(self, text: str) -> int:
+        """Return how many chunks hold the commonest word of a text, under whichever language of the corpus."""
+        terms = (term for word in spelled_words(text) for term in self._terms_of(word))
+        return max(map(self.document_frequency, terms), default=0)
 
     def terms_by_row(self) -> list[set[str]]:
         """Return the terms of each chunk, having read all postings.
@@ -119,9 +125,6 @@ class Vocabulary:
     def _terms_of(self, word: str) -> list[str]:
         """Return the terms that a word has under the languages of the corpus."""
         return list(dict.fromkeys(term for way in self._analysers for term in terms_of(word, way)))
-
-    def _is_known(self, word: str) -> bool:
-        return any(self._first_and_count(term) for term in self._terms_of(word))
 
     def _meant_by(self, typed: str, *, is_first: bool) -> list[Correction]:
         found: dict[Correction, None] = {}

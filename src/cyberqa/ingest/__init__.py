@@ -11,7 +11,7 @@ from typing import Any
 from cyberqa import corpus, languages
 from cyberqa.documents.workers import Limits, WorkerPool
 from cyberqa.embedding import Encoder
-from cyberqa.embedding.token_codec import fitted_codec
+from cyberqa.embedding.token_codec import CODEC
 from cyberqa.errors import CorpusError, SearchIndexError
 from cyberqa.index.cache import CACHE_FILE, Cache
 from cyberqa.index.files import discard
@@ -71,7 +71,8 @@ def build_index(
             plan = Plan.make(settings, on_demand.info, trusting=use_cache and not rebuild)
             work = _Work(settings, on_demand, plan, on_progress)
             try:
-                manifest = work.finished(rebuild=rebuild, use_cache=use_cache, prune=prune)
+                begins_empty = not use_cache and attempt == 1
+                manifest = work.finished(anew=rebuild or not use_cache, begins_empty=begins_empty, prune=prune)
                 break
             except DocumentChangedError as error:
                 if attempt == _ATTEMPTS:
@@ -112,24 +113,26 @@ class _Work:
         self._pruned_bytes = 0
         self._warnings = _unused(plan.sources, plan.state)
 
-    def finished(self, *, rebuild: bool, use_cache: bool, prune: bool) -> Manifest:
-        """Return the manifest of the planned generation, written where it is not there or anew is asked for.
+    def finished(self, *, anew: bool, begins_empty: bool, prune: bool) -> Manifest:
+        """Return the manifest of the planned generation, having written it where it is not there.
+
+        ``anew`` writes it in any case, and takes nothing but vectors from the cache; ``begins_empty`` not even these.
 
         Raises:
             DocumentChangedError: while it was written.
         """
-        manifest = None if rebuild or not use_cache else _finished_manifest(self._settings.index, self._plan)
+        manifest = None if anew else _finished_manifest(self._settings.index, self._plan)
         if manifest is None or prune:
             with _said_in_words(self._settings.index), self._open_cache() as cache:
-                if not use_cache:
+                if begins_empty:
                     cache.clear()
-                manifest = manifest or self._write(cache, reread=rebuild)
+                manifest = manifest or self._write(cache, reread=anew)
                 self._make_room(cache, prune=prune)
         return manifest
 
     def _open_cache(self) -> Cache:
         info = self._encoder.info
-        made_with = (*info.identity, info.runtime, *fitted_codec(info))
+        made_with = (*info.identity, info.runtime, CODEC)
         return Cache(self._settings.index / CACHE_FILE, made_with, info.dim)
 
     def _write(self, cache: Cache, *, reread: bool) -> Manifest:
@@ -231,4 +234,6 @@ def build_from(
 
     ``settings`` are those of cyberqa.toml, by name. See :func:`build_index` for errors.
     """
-    return build_index(load_settings({"corpus": corpus, "index": index, **settings}), rebuild=rebuild)
+    return build_index(
+        load_settings({"corpus": corpus, "index": index, **settings}, origin="the call"), rebuild=rebuild
+    )

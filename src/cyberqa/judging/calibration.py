@@ -19,7 +19,7 @@ from cyberqa.judging.missing import missing_text, missing_words
 from cyberqa.judging.signals import SIGNALS, Judged, Signals
 from cyberqa.types import JSON, Verdict
 
-SCHEMA = "cyberqa.calibration/2"
+SCHEMA = "cyberqa.calibration/3"
 FILE = "calibration.json"
 PASSAGES = 2
 """That may answer: with the first alone, a right one at rank 2 is refused; a third only adds chances to be wrong."""
@@ -37,11 +37,15 @@ class PassageModel:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A fitted model. ``name`` says on what and when; it is valid for one ``encoder`` and one way of ``ranking``."""
+    """A fitted model. ``name`` says on what and when.
+
+    It is valid for one ``encoder``, one way of ``ranking`` and passages of about one length, ``chunk_size_chars``.
+    """
 
     name: str
     encoder: tuple[str | int, ...]
     ranking: str
+    chunk_size_chars: int
     intercept: float
     weights: Mapping[str, float]
     behind: float
@@ -84,10 +88,13 @@ def sigmoid(logit: float) -> float:
     return 1 / (1 + power) if logit >= 0 else power / (1 + power)
 
 
-def calibration_for(encoder: Sequence[str | int], ranking: str) -> Calibration | None:
-    """Return the shipped calibration; None where it was fitted with another encoder or another way of ranking."""
+def calibration_for(encoder: Sequence[str | int], ranking: str, chunk_size_chars: int) -> Calibration | None:
+    """Return the shipped calibration; None where it was fitted with others than these."""
     shipped = _shipped()
-    return shipped if shipped and shipped.encoder == tuple(encoder) and shipped.ranking == ranking else None
+    if shipped is None:
+        return None
+    valid_for = (shipped.encoder, shipped.ranking, shipped.chunk_size_chars)
+    return shipped if valid_for == (tuple(encoder), ranking, chunk_size_chars) else None
 
 
 @lru_cache(1)
@@ -108,6 +115,7 @@ def from_json(body: JSON) -> Calibration:
         name=body["name"],
         encoder=tuple(body["encoder"]),
         ranking=body["ranking"],
+        chunk_size_chars=body["chunk_size_chars"],
         intercept=body["intercept"],
         weights={name: body["weights"][name] for name in SIGNALS},
         behind=body["behind"],

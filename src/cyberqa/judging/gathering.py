@@ -41,6 +41,7 @@ def read_lexicon(generation: Generation) -> Lexicon:
     return Lexicon(
         stems=lru_cache(_TEXTS_KEPT)(lambda text: tuple(index_terms(text, language))),
         frequency=generation.document_frequency,
+        word_frequency=generation.word_frequency,
         begins=generation.has_word_like,
         chunks=generation.manifest.chunks,
         capitals=generation.capitals,

@@ -81,13 +81,15 @@ class Word:
 class Lexicon:
     """What is known of words, whatever the question.
 
-    ``stems`` gives the terms of a text, in order; ``frequency`` how many chunks hold a term, of ``chunks`` in all;
+    ``stems`` gives the terms of a text in the corpus's main language, in order; ``frequency`` how many chunks hold a
+    term, of ``chunks`` in all; ``word_frequency`` how many hold a word, in whichever of its languages;
     ``begins`` whether any word of the corpus begins like that; ``capitals`` how the corpus writes a word given in lower
     case; ``places`` are those that it names, ``all_places`` all there are, which take a moment to read.
     """
 
     stems: Callable[[str], Sequence[str]]
     frequency: Callable[[str], int]
+    word_frequency: Callable[[str], int]
     begins: Callable[[str], bool]
     chunks: int
     capitals: Callable[[str], Capitals]
@@ -154,14 +156,17 @@ def read_words(
         long_forms = [long for short, long in forms if short.casefold() == typed]
         place = _place_key(typed, lexicon)
         others = [*lexicon.places.get(place, ()), *long_forms, *_name_in(text, lexicon)]
-        ways = _ways([(corrections or {}).get(typed, text), *others], lexicon)
+        meant = (corrections or {}).get(typed, text)
+        ways = _ways([meant, *others], lexicon)
         if not ways:
             continue
         is_first = not question[: span.start].strip(_OPENING)
         kind = WordKind.NAME if long_forms else _kind(typed if is_shouted else text, lexicon, is_first=is_first)
         tokens = tuple(n for n, (start, end) in enumerate(offsets) if span.start <= start < end <= span.end)
-        weight = _weight(ways, place in lexicon.places, lexicon)
-        words.append(Word(text, span, kind, weight, ways, tokens, len(text) == 1 or _is_known(ways, lexicon)))
+        is_known = _is_known(ways, lexicon)
+        elsewhere = 0 if is_known else lexicon.word_frequency(meant)  # stemmed as another language has it
+        weight = idf(elsewhere, lexicon.chunks) if elsewhere else _weight(ways, place in lexicon.places, lexicon)
+        words.append(Word(text, span, kind, weight, ways, tokens, len(text) == 1 or is_known or elsewhere > 0))
     return tuple(words)
 
 
