@@ -18,13 +18,13 @@ from unittest.mock import patch
 
 import numpy as np
 
-from cyberqa import retrieval, session
+from cyberqa import retrieval
 from cyberqa.evaluation.gold import GoldQuestion, find_units, load_gold
 from cyberqa.evaluation.measures import Retrieved, measure
 from cyberqa.evaluation.statistics import SEED, mean_estimate, randomisation_p
 from cyberqa.names.aliases import Kind
 from cyberqa.names.expanding import Expansions, Lookup, expand
-from cyberqa.retrieval import RANKING, late
+from cyberqa.retrieval import RANKING, late, reading
 from cyberqa.session import Session
 from cyberqa.settings import load_settings
 from cyberqa.types import Passage, Span
@@ -62,7 +62,7 @@ def without_terms(question: str, lookup: Lookup) -> Expansions:
 
 def without_forms(question: str, lookup: Lookup) -> Expansions:
     """Count other words lexically, but ask only as asked."""
-    return Expansions(question, expand(question, lookup).terms)
+    return Expansions(question, expand(question, lookup).other_names)
 
 
 def _only(found: Any, is_wanted: Callable[[Kind], bool]) -> Any:
@@ -70,7 +70,7 @@ def _only(found: Any, is_wanted: Callable[[Kind], bool]) -> Any:
 
 
 def _expanding(instead: Callable[[str, Lookup], Expansions]) -> Change:
-    return (session, "expand", instead)
+    return (reading, "expand", instead)
 
 
 OFF: dict[str, tuple[Change, ...]] = {
@@ -85,13 +85,14 @@ OFF: dict[str, tuple[Change, ...]] = {
     "acronyms": (_expanding(without_acronyms),),
     "other forms, but not their words": (_expanding(without_forms),),
     "words of other forms": (_expanding(without_terms),),
-    "mending typos": ((session, "corrected", lambda question, _: question),),
+    "mending typos": ((reading, "corrected", lambda question, _: question),),
 }
 OTHER_VALUES: dict[str, tuple[Change, ...]] = {
     "rarity to the power 1": ((late, "IDF_POWER", 1.0),),
     "borrowing from before for half as much more": ((late, "BORROWED_FROM_BEFORE", 1.5 * late.BORROWED_FROM_BEFORE),),
     "twice the passage vector": ((retrieval, "_VECTOR_WEIGHT", 2 * retrieval._VECTOR_WEIGHT),),
     "60 candidates": ((retrieval, "_CANDIDATES", 60),),
+    "100 candidates": ((retrieval, "_CANDIDATES", 100),),
 }
 VARIANTS = {"all": (), **OFF, **OTHER_VALUES}
 

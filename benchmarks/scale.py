@@ -116,7 +116,7 @@ def parcel(number: int, words: list[list[str]], pieces: np.ndarray, terms: dict[
         terms=[Counter(terms[word] for word in row) for row in words],
         words=Counter(word for row in words for word in row),
         inside={},
-        forms=(),
+        spellings=(),
         definitions=(),
         lower_case=(),
         names={},

@@ -6,7 +6,7 @@ By default on the dev half of reports.jsonl, all of practice.jsonl and blind.jso
 evals/verdict, which must have been made and indexed (README.md there). What speaks for and against a passage is learnt
 from all; how sure that makes, and the threshold, from the reports alone. No two sets have a writer in common, so what a
 fit on the others does on one is what to expect of new questions. Prints AUROC, the share refused by kind and the
-calibration error, each set judged by a fit on the others (in folds where there is but one); then each signal left out.
+calibration error, each set judged by a fit on the others (in folds where there is but one); then each sign left out.
 """
 
 import argparse
@@ -43,7 +43,7 @@ from cyberqa.evaluation.statistics import (
     perfect_calibration_error,
 )
 from cyberqa.judging.calibration import FILE, PASSAGES, SCHEMA
-from cyberqa.judging.signals import SIGNALS, Signals
+from cyberqa.judging.signs import SIGNS, Signs
 from cyberqa.retrieval import RANKING
 from cyberqa.session import Session
 from cyberqa.settings import load_settings
@@ -52,7 +52,7 @@ from cyberqa.types import JSON, Passage, Span
 ROOT = Path(__file__).parent.parent
 GOLD = ROOT / "evals" / "gold"
 VERDICT = ROOT / "evals" / "verdict"
-COLUMNS = (*SIGNALS, "behind")
+COLUMNS = (*SIGNS, "behind")
 DEPTH = 5  # passages whose own confidence is fitted
 
 
@@ -99,14 +99,14 @@ def shipped_sources(corpus: Path, index: Path) -> list[Source]:
 
 
 class Rows:
-    """What the passages of each question have to say, ``(questions, DEPTH, signals)``, and what is true.
+    """What the passages of each question have to say, ``(questions, DEPTH, signs)``, and what is true.
 
     ``scores`` and ``relevant`` are ``(questions, DEPTH)``. Where there are fewer passages the last stands again.
     ``encoder`` and ``chunk_size_chars`` are what it is valid for, beside RANKING.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        signals: list[list[tuple[float, ...]]] = []
+        signs: list[list[tuple[float, ...]]] = []
         scores: list[list[float]] = []
         relevant: list[list[bool]] = []
         gold: list[tuple[Source, GoldQuestion]] = []
@@ -117,17 +117,17 @@ class Rows:
                 found_by.add((recipe.encoder.identity, int(recipe.rules["size_chars"])))
                 texts = {id_: session.generation.document(id_).text for id_ in session.generation.document_ids()}
                 for question in source.questions():
-                    found: list[tuple[Passage, Signals]] = session.evidence(question.question, DEPTH)
+                    found: list[tuple[Passage, Signs]] = session.signs(question.question, DEPTH)
                     found += found[-1:] * (DEPTH - len(found))
                     units = find_units(question, texts, {})
                     gold.append((source, question))
-                    signals.append([each.values() for _, each in found])
+                    signs.append([each.values() for _, each in found])
                     scores.append([passage.score for passage, _ in found])
                     relevant.append([_answers(passage, units) for passage, _ in found])
         if len(found_by) > 1:
             raise SystemExit("expected indexes of one encoder; make them anew: cyberqa index")
         ((self.encoder, self.chunk_size_chars),) = found_by
-        self.signals: Table = np.array(signals)
+        self.signs: Table = np.array(signs)
         self.scores = np.array(scores)
         self.relevant = np.array(relevant, np.float64)
         self.answerable = np.array([question.answerable for _, question in gold], np.float64)
@@ -143,8 +143,8 @@ class Rows:
 
     @property
     def verdicts(self) -> Table:
-        """The signals of those passages that the verdict rests on, and how far they are behind."""
-        return np.concatenate([self.signals, self.behind[:, :, None]], axis=2)[:, :PASSAGES]
+        """The signs of those passages that the verdict rests on, and how far they are behind."""
+        return np.concatenate([self.signs, self.behind[:, :, None]], axis=2)[:, :PASSAGES]
 
     @property
     def refusable(self) -> list[str]:
@@ -182,7 +182,7 @@ def _answers(passage: Passage, units: Sequence[Unit]) -> bool:
 
 
 def tables_text(rows: Rows, aim: float) -> str:
-    """Return the figures of the whole model, and of the model without each signal."""
+    """Return the figures of the whole model, and of the model without each sign."""
     table = rows.verdicts
     logits = judged_apart(fit_of(rows, table), table, rows.sets, rows.groups)
     refused = refused_apart(fit_of(rows, table), table, rows.is_counted, rows.sets, rows.groups, aim)
@@ -203,7 +203,7 @@ def _figures(rows: Rows, logits: Values, refused: Values, which: Which) -> Itera
 
 
 def _ablation(rows: Rows) -> Iterator[str]:
-    """Yield AUROC without each signal; it is the mean over the sets, for two fits have no common scale."""
+    """Yield AUROC without each sign; it is the mean over the sets, for two fits have no common scale."""
     sets = [which for _, which in rows.subsets()]
     yield f"  {'':12}" + "".join(f"{kind:>10}" for kind in ("all", *rows.refusable))
     for number, name in [(-1, "(nothing)"), *enumerate(COLUMNS)]:
@@ -246,7 +246,7 @@ def fit_all(rows: Rows, aim: float) -> JSON:
     *weights, behind = (round(float(weight), 3) for weight in model.weights)
     return {
         "intercept": round(model.intercept, 3),
-        "weights": dict(zip(SIGNALS, weights, strict=True)),
+        "weights": dict(zip(SIGNS, weights, strict=True)),
         "behind": behind,
         "threshold": round(float(1 / (1 + np.exp(-threshold))), 3),
         "passage": _fit_passages(rows, model),
@@ -254,7 +254,7 @@ def fit_all(rows: Rows, aim: float) -> JSON:
 
 
 def _fit_passages(rows: Rows, model: Logistic) -> dict[str, float]:
-    own = rows.signals[rows.is_own] @ model.weights[:-1] + model.intercept
+    own = rows.signs[rows.is_own] @ model.weights[:-1] + model.intercept
     behind, relevant = rows.behind[rows.is_own], rows.relevant[rows.is_own]
     first = np.zeros_like(own)
     first[:, 0] = 1.0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conftest import FakeEncoder
 from cyberqa import ingest
 from cyberqa.evaluation import fitting
-from cyberqa.index.capitals import NO_CAPITALS, CapitalCounter, Capitals, count_forms
+from cyberqa.index.capitals import NO_CAPITALS, CapitalCounter, Capitals, count_spellings
 from cyberqa.index.generation import Generation
 from cyberqa.index.lexical import index_terms
 from cyberqa.judging import calibration
@@ -24,7 +24,7 @@ from cyberqa.judging.instances import counts, holds_kind, years_in
 from cyberqa.judging.kinds import AskedKind, asked_kind
 from cyberqa.judging.missing import missing_text, missing_words
 from cyberqa.judging.questions import Question, read_question
-from cyberqa.judging.signals import SIGNALS, Evidence, Judged, Signals, judge
+from cyberqa.judging.signs import SIGNS, Exhibit, Judged, Signs, judge
 from cyberqa.judging.standing import held_stems, initials_of
 from cyberqa.judging.words import Lexicon, Word, WordKind, is_place, places_in, places_of, read_words
 from cyberqa.types import Span
@@ -72,7 +72,7 @@ def words(question: str, **more) -> dict[str, WordKind]:
     return {word.text: word.kind for word in read(question, **more).words}
 
 
-def evidence(
+def exhibit(
     *sentences: str,
     question: str = "",
     section=(),
@@ -82,14 +82,14 @@ def evidence(
     alike: float = 0.0,
 ):
     tokens = len(offsets(question))
-    return Evidence(
+    return Exhibit(
         "Title\n", sentences, 0, 0, section, header, around, nearness,
         np.zeros(tokens, np.float32), np.full((len(sentences), tokens), alike, np.float32),
     )  # fmt: skip
 
 
-def signals_of(question: str, *sentences: str, **more) -> Signals:
-    return judge(read(question), evidence(*sentences, question=question, **more), LEXICON).signals
+def signs_of(question: str, *sentences: str, **more) -> Signs:
+    return judge(read(question), exhibit(*sentences, question=question, **more), LEXICON).signs
 
 
 # --- the highlight -------------------------------------------------------------------------------------------
@@ -228,8 +228,8 @@ def test_a_correction_stands_for_what_was_typed():
 def test_forms_meet_in_both_directions():
     forms = [("LEA", "law enforcement agencies")]
     long_text = set(index_terms("the law enforcement agencies met"))
-    assert stands_in(read("what is LEA", forms=forms).words[0], long_text)
-    asked = read("law enforcement agencies", forms=forms)
+    assert stands_in(read("what is LEA", abbreviations=forms).words[0], long_text)
+    asked = read("law enforcement agencies", abbreviations=forms)
     assert cover(asked, np.zeros(5, np.float32), {"lea"}, [frozenset()] * 3).tolist() == [1, 1, 1]
     assert cover(asked, np.zeros(5, np.float32), {"law"}, [frozenset()] * 3).tolist() == [1, 0, 0]
 
@@ -273,7 +273,7 @@ def test_what_is_named_after_a_town_is_not_there():
 
 def test_a_place_that_stands_for_more_than_itself_is_held_against_nobody():
     assert read("Malta's plan").places == {"malta", "maltese", "valletta"}
-    assert read("Malta's plan", forms=[("Malta", "European Union")]).places == set()
+    assert read("Malta's plan", abbreviations=[("Malta", "European Union")]).places == set()
 
 
 def test_a_name_that_two_places_share_has_the_others_of_both():
@@ -381,94 +381,92 @@ def test_what_a_number_counts_stands_behind_it():
     assert not counts("professionals, some 30", frozenset(index_terms("professionals")), LEXICON)
 
 
-# --- signals -------------------------------------------------------------------------------------------------
+# --- signs -------------------------------------------------------------------------------------------------
 
 ASKED = "Who supported the creation of ALCIRT?"
 
 
 def test_a_passage_that_says_it_in_the_same_words_has_nothing_against_it():
-    found = signals_of(ASKED, "The creation of ALCIRT was supported by USAID.")
-    assert found == Signals(remote=0.0, unknown=0.0, attribute=1.0, names=0.0, place=0.0, year=0.0, kind=0.0)
+    found = signs_of(ASKED, "The creation of ALCIRT was supported by USAID.")
+    assert found == Signs(remote=0.0, unknown=0.0, attribute=1.0, names=0.0, place=0.0, year=0.0, kind=0.0)
 
 
 def test_names_is_the_share_of_weight_that_is_lacking():
     weights = {word.text: word.weight for word in read(ASKED).words}
-    found = signals_of(ASKED, "The creation of it was supported by the USAID.")
+    found = signs_of(ASKED, "The creation of it was supported by the USAID.")
     assert found.names == pytest.approx(-weights["ALCIRT"] / sum(weights.values()))
 
 
 def test_a_name_that_only_the_passage_before_has_counts_in_part():
-    alone = signals_of(ASKED, "The creation was supported by USAID.").names
-    nearby = signals_of(ASKED, "The creation was supported by USAID.", around="ALCIRT is a team.").names
+    alone = signs_of(ASKED, "The creation was supported by USAID.").names
+    nearby = signs_of(ASKED, "The creation was supported by USAID.", around="ALCIRT is a team.").names
     assert nearby == pytest.approx(alone * (1 - 0.6))
 
 
 def test_attribute_wants_the_plain_words_in_one_sentence():
-    together = signals_of("creation support", "A creation with support.", "Else.")
-    scattered = signals_of("creation support", "A creation.", "Its support.")
+    together = signs_of("creation support", "A creation with support.", "Else.")
+    scattered = signs_of("creation support", "A creation.", "Its support.")
     assert together.attribute == 1.0
     weights = [word.weight for word in read("creation support").words]
     assert scattered.attribute == pytest.approx(max(weights) / sum(weights))
 
 
 def test_a_plain_word_may_be_meant():
-    assert signals_of("creation", "Founding.", alike=0.9).attribute == pytest.approx(0.9)
-    assert signals_of("creation", "Founding.", alike=0.1).attribute == 0.0
+    assert signs_of("creation", "Founding.", alike=0.9).attribute == pytest.approx(0.9)
+    assert signs_of("creation", "Founding.", alike=0.1).attribute == 0.0
 
 
 def test_a_passage_on_another_country_is_elsewhere():
-    assert signals_of("the law of Malta", "The law of Albania.").place == -1.0
-    assert signals_of("the law of Malta", "The law.", section=["Albania"]).place == -1.0
-    assert signals_of("the law of Malta", "The law of Valletta and Albania.").place == 0.0
-    assert signals_of("the law of Malta", "The law.").place == 0.0
+    assert signs_of("the law of Malta", "The law of Albania.").place == -1.0
+    assert signs_of("the law of Malta", "The law.", section=["Albania"]).place == -1.0
+    assert signs_of("the law of Malta", "The law of Valletta and Albania.").place == 0.0
+    assert signs_of("the law of Malta", "The law.").place == 0.0
 
 
 def test_kind_is_held_against_a_passage_as_far_as_it_is_on_the_subject():
     question = "When was ALCIRT created?"
-    assert signals_of(question, "ALCIRT was created.").kind == pytest.approx(-1.0)
-    assert signals_of(question, "ALCIRT was created in 2011.").kind == 0.0
-    assert -1 < signals_of(question, "ALCIRT is a team.").kind < 0
+    assert signs_of(question, "ALCIRT was created.").kind == pytest.approx(-1.0)
+    assert signs_of(question, "ALCIRT was created in 2011.").kind == 0.0
+    assert -1 < signs_of(question, "ALCIRT is a team.").kind < 0
 
 
 def test_a_passage_on_other_years_is_missed_and_one_without_years_is_not():
-    assert signals_of("the law of 2015", "The law of 2014.").year == -1.0
-    assert signals_of("the law of 2015", "The laws of 2014 and 2015¹²³.").year == 0.0
-    assert signals_of("the law of 2015", "The law.").year == 0.0
-    assert signals_of("the law", "The law of 2014.").year == 0.0
+    assert signs_of("the law of 2015", "The law of 2014.").year == -1.0
+    assert signs_of("the law of 2015", "The laws of 2014 and 2015¹²³.").year == 0.0
+    assert signs_of("the law of 2015", "The law.").year == 0.0
+    assert signs_of("the law", "The law of 2014.").year == 0.0
 
 
 def test_a_number_of_something_else_counts_in_part():
     question = "How many states support the law of Albania?"
-    on_subject = signals_of(question, "States support the law of Albania.").kind
+    on_subject = signs_of(question, "States support the law of Albania.").kind
     assert on_subject == pytest.approx(-1.0)
-    assert signals_of(question, "States support the law of Albania, says 1 man.").kind == pytest.approx(
-        0.6 * on_subject
-    )
-    assert signals_of(question, "Some 40 small states support the law of Albania.").kind == 0.0
+    assert signs_of(question, "States support the law of Albania, says 1 man.").kind == pytest.approx(0.6 * on_subject)
+    assert signs_of(question, "Some 40 small states support the law of Albania.").kind == 0.0
 
 
 def test_a_table_may_hold_in_its_header_what_is_asked_for():
     question = "Which country has the law?"
-    assert signals_of(question, "Law\t+").kind < 0
-    assert signals_of(question, "Law\t+", header="Albania").kind == 0.0
+    assert signs_of(question, "Law\t+").kind < 0
+    assert signs_of(question, "Law\t+", header="Albania").kind == 0.0
 
 
 def test_few_known_words_speak_against_a_question():
-    assert signals_of("agencies of Albania", "Albania.").unknown == 0.0
-    assert signals_of("kako da napravim burek", "Albania.").unknown == pytest.approx(-0.7)
-    assert signals_of("kako da napravim burek", "Albania.", alike=0.9).unknown == pytest.approx(-0.7)
+    assert signs_of("agencies of Albania", "Albania.").unknown == 0.0
+    assert signs_of("kako da napravim burek", "Albania.").unknown == pytest.approx(-0.7)
+    assert signs_of("kako da napravim burek", "Albania.", alike=0.9).unknown == pytest.approx(-0.7)
 
 
 def test_a_surname_stands_for_a_person_and_a_forename_does_not():
     asked = "When did Kim Lee take office?"
-    assert signals_of(asked, "Lee took office in 2013.").names == 0.0
-    assert signals_of(asked, "Kim took office in 2013.").names < 0
+    assert signs_of(asked, "Lee took office in 2013.").names == 0.0
+    assert signs_of(asked, "Kim took office in 2013.").names < 0
 
 
 def test_a_name_in_the_sentence_before_may_be_who_is_meant_and_a_date_there_may_not():
     def kind_of(asked: str, before: str) -> float:
-        text = evidence(before, "It held the creation talks.", question=asked)
-        return judge(read(asked), replace(text, first=1, last=1), LEXICON).signals.kind
+        text = exhibit(before, "It held the creation talks.", question=asked)
+        return judge(read(asked), replace(text, first=1, last=1), LEXICON).signs.kind
 
     who = "Which ministry held the creation talks?"
     nowhere, before = kind_of(who, "Some met."), kind_of(who, "The team of USAID met.")
@@ -479,8 +477,8 @@ def test_a_name_in_the_sentence_before_may_be_who_is_meant_and_a_date_there_may_
 
 
 def test_a_passage_far_from_the_question_has_that_against_it():
-    assert signals_of(ASKED, "ALCIRT.", nearness=0.1).remote == pytest.approx(-0.3)
-    assert signals_of(ASKED, "ALCIRT.", nearness=0.5).remote == signals_of(ASKED, "ALCIRT.", nearness=0.9).remote
+    assert signs_of(ASKED, "ALCIRT.", nearness=0.1).remote == pytest.approx(-0.3)
+    assert signs_of(ASKED, "ALCIRT.", nearness=0.5).remote == signs_of(ASKED, "ALCIRT.", nearness=0.9).remote
 
 
 BOUNDS = {"remote": (-1.4, 0), "attribute": (0, 1)}
@@ -489,8 +487,8 @@ ODD = ["", "?", "the of and", "\U0001f600", "مرحبا بالعالم في 2015
 
 @given(st.one_of(st.sampled_from(ODD), st.text(max_size=80)), st.lists(st.text(max_size=60), min_size=1, max_size=4))
 def test_signals_are_finite_and_in_range_whatever_is_asked(question, sentences):
-    found = signals_of(question, *sentences, section=sentences[:1], around=sentences[-1], alike=0.4)
-    for name, value in zip(SIGNALS, found.values(), strict=True):
+    found = signs_of(question, *sentences, section=sentences[:1], around=sentences[-1], alike=0.4)
+    for name, value in zip(SIGNS, found.values(), strict=True):
         low, high = BOUNDS.get(name, (-1, 0))
         assert low - 1e-9 <= value <= high + 1e-9, name
         assert math.copysign(1, value) == 1 or value < 0, f"{name} is -0.0, which JSON would show"
@@ -504,7 +502,7 @@ def test_a_thousand_words_are_read():
 
 
 def judged(lacks=(), has=(), kind=None, unknown=0.0) -> Judged:
-    return Judged(Signals(0, unknown, 1, 0, 0, 0, 0), tuple(lacks), tuple(has), kind)
+    return Judged(Signs(0, unknown, 1, 0, 0, 0, 0), tuple(lacks), tuple(has), kind)
 
 
 def test_missing_is_what_the_first_three_passages_all_lack_else_what_the_first_lacks():
@@ -521,14 +519,14 @@ def test_missing_is_said_in_words():
     assert missing_text([judged(["x" * 1000])]) == f"nothing found mentions '{'x' * 40}…'"
     assert missing_text([judged([], ["ENCYSEC"], AskedKind.AMOUNT)]) == "nothing near 'ENCYSEC' gives an amount"
     assert missing_text([judged([], ["ENCYSEC"])]) == ""
-    elsewhere = replace(judged(), signals=Signals(0, 0, 1, 0, -1, 0, 0))
+    elsewhere = replace(judged(), signs=Signs(0, 0, 1, 0, -1, 0, 0))
     assert missing_text([elsewhere]) == "the nearest passages are about other places"
     assert missing_text([judged(unknown=-0.7)]) == "few of its words stand anywhere in the documents"
 
 
 def test_what_is_missing_is_found_by_judging():
     question = "Malta's support for ALCIRT"
-    found = judge(read(question), evidence("ALCIRT has support.", question=question), LEXICON)
+    found = judge(read(question), exhibit("ALCIRT has support.", question=question), LEXICON)
     assert missing_text([found]) == "nothing found mentions 'Malta' together with 'ALCIRT'"
 
 
@@ -536,12 +534,12 @@ def test_what_is_missing_is_found_by_judging():
 
 
 def model(**weights: float) -> Calibration:
-    every = dict.fromkeys(SIGNALS, 0.0) | weights
+    every = dict.fromkeys(SIGNS, 0.0) | weights
     return Calibration("hand", ("m", 1), "r/1", 600, -1.0, every, 3.0, 0.5, PassageModel(0.5, 2.0, 1.0, -1.0), {})
 
 
 def test_confidence_is_of_the_better_of_the_first_two_less_what_the_second_is_behind():
-    low, high = (Signals(0, 0, attribute, 0, 0, 0, 0) for attribute in (0.1, 0.9))
+    low, high = (Signs(0, 0, attribute, 0, 0, 0, 0) for attribute in (0.1, 0.9))
     second = 1 / (1 + math.exp(1.0 - 2 * 0.9 + 3 * 0.1))
     assert model(attribute=2.0).confidence([low, high], [0.7, 0.6]) == pytest.approx(second)
     first = 1 / (1 + math.exp(1.0 - 2 * 0.1))
@@ -551,7 +549,7 @@ def test_confidence_is_of_the_better_of_the_first_two_less_what_the_second_is_be
 
 
 def test_confidence_of_a_passage_falls_with_its_score_and_rank():
-    same = [Signals(0, 0, 0.5, 0, 0, 0, 0)] * 2
+    same = [Signs(0, 0, 0.5, 0, 0, 0, 0)] * 2
     first, second = model(attribute=2.0).passage_confidences(same, [3.0, 2.5])
     logit = -1.0 + 2.0 * 0.5
     assert first == pytest.approx(1 / (1 + math.exp(-(0.5 * logit + 1.0 - 1.0))))
@@ -658,7 +656,7 @@ def test_out_of_fold_logits_of_a_mere_coin_tell_nothing():
 def counted(*texts: str) -> dict[str, Capitals]:
     counter = CapitalCounter()
     for text in texts:
-        counter.add(*count_forms(text))
+        counter.add(*count_spellings(text))
     return {word: Capitals(share, is_always) for word, share, is_always in counter.rows()}
 
 

@@ -14,13 +14,14 @@ from conftest import FakeEncoder, bm25_scores
 from cyberqa import ingest
 from cyberqa.index import lexical, scoring
 from cyberqa.index.generation import Generation
-from cyberqa.index.phrases import phrase_matches, quoted_phrases, without_quoted
 from cyberqa.index.postings import PostingsBuilder
 from cyberqa.index.scoring import WordScores, _bisect, stands_in
-from cyberqa.index.typos import Correction, WordCounter, corrected, count_words, nearest, reach_of
+from cyberqa.index.typos import Correction, WordCounter, count_words, nearest, reach_of
 from cyberqa.index.words import analysers, fold, folded_words, index_terms, spelled_words
 from cyberqa.retrieval import Mode, retrieve
 from cyberqa.retrieval.forms import Query, encode_forms
+from cyberqa.retrieval.phrases import phrase_matches, quoted_phrases, without_quoted
+from cyberqa.retrieval.reading import corrected
 from cyberqa.session import Session
 
 # --- scripts and stems ---------------------------------------------------------------------------------------

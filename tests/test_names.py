@@ -243,8 +243,8 @@ def test_only_what_leads_to_words_of_the_corpus_is_kept():
 
 
 def test_everyday_words_that_the_documents_write_themselves_need_no_term():
-    assert ask("who gave money", "The funding came.").terms[0].text == "funding"
-    assert ask("who gave money", "The funding came as money.").terms == ()
+    assert ask("who gave money", "The funding came.").other_names[0].text == "funding"
+    assert ask("who gave money", "The funding came as money.").other_names == ()
 
 
 def test_what_the_user_gives_and_the_corpus_says_goes_before_what_is_shipped():
@@ -333,7 +333,7 @@ def test_capital_long_form_and_everyday_words_are_replaced():
     text = "Albania's Law Enforcement Agencies (LEA) have funding."
     found = ask("Who gives the law enforcement agencies in Tirana money?", text)
     assert found.rewritten == "Who gives the LEA in Albania funding?"
-    assert [term.reason for term in found.terms] == [
+    assert [term.reason for term in found.other_names] == [
         f"Law Enforcement Agencies → LEA (0.txt {text.index('Law')})",
         "Tirana → Albania (capital)",
         "money → funding (glossary)",
@@ -373,35 +373,35 @@ def test_a_question_without_other_names_has_one_form():
 )
 def test_a_name_counts_where_it_is_meant(question, terms):
     text = "Law Enforcement Agencies (LEA) of Albania, Poland and the United States"
-    assert [term.text for term in ask(question, text).terms] == terms
+    assert [term.text for term in ask(question, text).other_names] == terms
 
 
 def test_a_long_form_is_no_longer_found_as_an_acronym_that_is_a_word():
     text = "on information security (IS) and the Working Group (WG). It is here."
-    assert [term.text for term in ask("information security", text).terms] == []
-    assert [term.text for term in ask("what IS does", text).terms] == ["information security"]
+    assert [term.text for term in ask("information security", text).other_names] == []
+    assert [term.text for term in ask("what IS does", text).other_names] == ["information security"]
     found = ask("the working group", text)
-    assert ([term.text for term in found.terms], found.rewritten) == (["WG"], "the working group")
+    assert ([term.text for term in found.other_names], found.rewritten) == (["WG"], "the working group")
 
 
 def test_the_longest_name_wins_and_no_word_counts_twice():
     groups = {"Cyber Board": ("CB1",), "National Cyber Board": ("NCB1",)}
-    assert [term.text for term in ask("the National Cyber Board", groups=groups).terms] == ["NCB1"]
+    assert [term.text for term in ask("the National Cyber Board", groups=groups).other_names] == ["NCB1"]
 
 
 def test_an_acronym_that_no_document_writes_as_a_word_is_known_in_lower_case():
     text = "The Albanian Key Centre (AKCE), the Cyber Alliance for Mutual Progress (CAMP). We camp."
-    assert [term.text for term in ask("what is akce", text).terms] == ["Albanian Key Centre"]
-    assert [term.text for term in ask("what is camp", text).terms] == []
-    assert [term.text for term in ask("what is CAMP", text).terms] == ["Cyber Alliance for Mutual Progress"]
+    assert [term.text for term in ask("what is akce", text).other_names] == ["Albanian Key Centre"]
+    assert [term.text for term in ask("what is camp", text).other_names] == []
+    assert [term.text for term in ask("what is CAMP", text).other_names] == ["Cyber Alliance for Mutual Progress"]
 
 
 def test_the_issue_s_own_example(of_reports):
     found = expand("What does NAECCS do?", lookup_in(of_reports))
     assert {"AKCESK", "National Authority for Electronic Certification and Cyber Security"} <= {
-        term.text for term in found.terms
+        term.text for term in found.other_names
     }
-    assert "NAECCS → AKCESK (aliases.toml)" in [term.reason for term in found.terms]
+    assert "NAECCS → AKCESK (aliases.toml)" in [term.reason for term in found.other_names]
 
 
 QUESTIONS = st.lists(
@@ -417,9 +417,9 @@ def test_expanding_takes_any_question_and_stays_small(of_reports, question):
     for alias in of_reports:
         table.setdefault(alias.key, []).append(alias)
     found = expand(question, lambda keys: {key: table[key] for key in keys if key in table})
-    assert found.rewritten == question or found.terms
-    assert len(found.terms) <= 16
-    assert all(0 < term.weight < 1 and term.text and term.reason for term in found.terms)
+    assert found.rewritten == question or found.other_names
+    assert len(found.other_names) <= 16
+    assert all(0 < term.weight < 1 and term.text and term.reason for term in found.other_names)
 
 
 @given(st.text(max_size=200))

@@ -4,13 +4,13 @@ import pytest
 
 from conftest import QUESTION
 from cyberqa.judging.ordering import BEHIND, ORDERED, put_in_order
-from cyberqa.judging.signals import Signals
+from cyberqa.judging.signs import Signs
 from cyberqa.retrieval import Mode
 from cyberqa.session import Session
 from cyberqa.types import Hit
 
-FITS = Signals(remote=0, unknown=0, attribute=1, names=0, place=0, year=0, kind=0)
-ELSEWHERE = Signals(remote=0, unknown=0, attribute=0.8, names=0, place=-1, year=0, kind=0)
+FITS = Signs(remote=0, unknown=0, attribute=1, names=0, place=0, year=0, kind=0)
+ELSEWHERE = Signs(remote=0, unknown=0, attribute=0.8, names=0, place=-1, year=0, kind=0)
 QUESTIONS = (
     QUESTION,
     "which laws regulate cybercrime in Bosnia and Herzegovina",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from conftest import make_pdf
 from cyberqa.documents import repairs
 from cyberqa.documents.pdf import layer, read_pdf, second
-from cyberqa.documents.repairs import Vocabulary
+from cyberqa.documents.repairs import WitnessedWords
 from cyberqa.documents.structure import heading_text
 from cyberqa.errors import DocumentError
 from cyberqa.location import page_ranges
@@ -246,24 +246,24 @@ def test_hyphens_at_line_ends_go_only_where_the_word_stands_elsewhere():
 
 
 def test_a_word_that_is_also_written_with_a_hyphen_keeps_it():
-    vocabulary = Vocabulary([["cooperation", "co-operation and co-operation"]])
+    vocabulary = WitnessedWords([["cooperation", "co-operation and co-operation"]])
     assert repairs.join_hyphenated("the co-", "operation of all", vocabulary) is None
-    assert repairs.join_hyphenated("the co-", "operation of all", Vocabulary([["Cooperation."]])) == (
+    assert repairs.join_hyphenated("the co-", "operation of all", WitnessedWords([["Cooperation."]])) == (
         "the cooperation",
         "of all",
     )
 
 
 def test_what_a_line_end_cut_is_no_witness():
-    assert not Vocabulary([["a well-", "known wellknow"]]).words["known"]
+    assert not WitnessedWords([["a well-", "known wellknow"]]).words["known"]
 
 
 def test_lost_spaces_need_witnesses():
     witnesses = ["It has ended. The team has ended. The end, which ended. The law is a law, which law."]
-    vocabulary = Vocabulary([[*witnesses, "it ended.The law,which"]])
+    vocabulary = WitnessedWords([[*witnesses, "it ended.The law,which"]])
     assert repairs.mend_missing_spaces("it ended.The law,which", vocabulary) == ("it ended. The law, which", 2)
     for name in ("node.Js", "‘ended.The’", "www.ended.The", "ended.The.law"):
-        assert repairs.mend_missing_spaces(name, Vocabulary([[*witnesses, name]])) == (name, 0)
+        assert repairs.mend_missing_spaces(name, WitnessedWords([[*witnesses, name]])) == (name, 0)
 
 
 def test_doubled_spaces_go_in_prose_and_stay_in_columns():
@@ -298,7 +298,7 @@ WORDS = st.lists(st.sampled_from(["law", "laws", "the", "The", "team", "com-", "
 
 @given(st.lists(st.tuples(WORDS, st.sampled_from([" ", "  ", "   "])).map(lambda t: t[1].join(t[0])), max_size=6))
 def test_word_repairs_change_nothing_but_spaces_and_hyphens_at_line_ends(lines):
-    vocabulary = Vocabulary([lines])
+    vocabulary = WitnessedWords([lines])
     for line in lines:
         for mended, count in (repairs.mend_double_spaces(line), repairs.mend_missing_spaces(line, vocabulary)):
             assert mended.replace(" ", "") == line.replace(" ", "")

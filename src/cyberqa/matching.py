@@ -4,17 +4,15 @@ In front of a chunk stand the document's title and the trail of headings, and a 
 behind it the rest of a sentence that a page's end cut off.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cyberqa.types import PROSE, Chunk, Document, Span
+from cyberqa.types import PROSE, Chunk, CountTokens, Document, Span
 
 NO_SENTENCE = 255  # so a chunk tells 255 sentences apart; the rest, rows of a letter or two, count as the last
-
-CountTokens = Callable[[str], int]  # not from `sentences`: a question comes through here, and needs no readers
 
 _TRAIL_SHARE = 0.25  # of the encoder's window; a longer title and trail lose their outer parts
 

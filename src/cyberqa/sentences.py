@@ -2,12 +2,10 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cyberqa.documents.structure import LIST_ITEM, iter_lines
-from cyberqa.types import Block, BlockKind, Span
-
-CountTokens = Callable[[str], int]
+from cyberqa.types import Block, BlockKind, CountTokens, Span
 
 _MARK = (
     r"(?:[⁰¹²³⁴⁵⁶⁷⁸⁹]|\[\s*\w{1,3}\s*\])"  # one, and no repetition inside: repeated twice it would backtrack for ever

@@ -14,18 +14,15 @@ from cyberqa.embedding import Encoder, load_encoder
 from cyberqa.errors import IncompatibleIndexError, UsageError
 from cyberqa.filtering import matching_documents, parse_filter
 from cyberqa.index.generation import Generation
-from cyberqa.index.phrases import without_quoted
 from cyberqa.index.state import changed_files
-from cyberqa.index.typos import corrected
 from cyberqa.judging.calibration import Judgement, calibration_for
 from cyberqa.judging.gathering import Found, gather, read_lexicon, read_query
 from cyberqa.judging.ordering import ORDERED, put_in_order
-from cyberqa.judging.signals import Judged, Signals, judge
+from cyberqa.judging.signs import Judged, Signs, judge
 from cyberqa.judging.words import Lexicon
-from cyberqa.names.expanding import expand
 from cyberqa.retrieval import RANKING, Mode, parse_mode, retrieve
-from cyberqa.retrieval.forms import Query, encode_forms
-from cyberqa.retrieval.framing import without_framing
+from cyberqa.retrieval.forms import Query
+from cyberqa.retrieval.reading import make_query
 from cyberqa.retrieval.reranking import Reranker, load_reranker, rerank
 from cyberqa.settings import Settings, load_settings
 from cyberqa.types import Answer, Hit, IndexInfo, Mask, Passage
@@ -151,7 +148,7 @@ class Session:
             raise UsageError(f"expected a confidence from 0 to 1, found {min_confidence}")
         allowed = self._chunks_of(tuple(documents), tuple(where)) if documents or where else None
         clock = _Clock()
-        query = self._read(question)
+        query = make_query(question, self.generation, self._encoder)
         clock.lap("encode")
         hits = retrieve(self.generation, query, k + _SPARE, mode, allowed)
         clock.lap("retrieve")
@@ -177,7 +174,7 @@ class Session:
             index=IndexInfo(
                 generation=manifest.generation,
                 model=manifest.recipe.encoder.model,
-                documents=len(manifest.recipe.documents) - len(manifest.failures),
+                documents=manifest.documents_read,
                 chunks=manifest.chunks,
                 stale=None if self.changes is None else bool(self.changes),
             ),
@@ -188,12 +185,12 @@ class Session:
     def _find_chunks(self, documents: tuple[str, ...], where: tuple[str, ...]) -> Mask:
         return self.generation.chunks_of(self.matching_documents(documents, where))
 
-    def evidence(self, question: str, k: int) -> list[tuple[Passage, Signals]]:
-        """Return the ``k`` best passages with the signals that their confidence rests on."""
-        query = self._read(question)
+    def signs(self, question: str, k: int) -> list[tuple[Passage, Signs]]:
+        """Return the ``k`` best passages with the signs that their confidence rests on."""
+        query = make_query(question, self.generation, self._encoder)
         found = self._gather(query, retrieve(self.generation, query, k + _SPARE), k, is_judged=True)[:k]
         passages = make_passages(self.generation, [(each.found, ()) for each in found], [None] * len(found))
-        return [(passage, each.judged.signals) for passage, each in zip(passages, found, strict=True) if each.judged]
+        return [(passage, each.judged.signs) for passage, each in zip(passages, found, strict=True) if each.judged]
 
     def _gather(self, query: Query, hits: Sequence[Hit], k: int, is_judged: bool) -> list["_Gathered"]:
         """Return the ``k`` best hits that differ, with what they bring; at least so many as are put in order.
@@ -205,8 +202,8 @@ class Session:
         found = gather(self.generation, [hit for hit, _ in folded], query, asked, self._lexicon)
         if not is_judged:
             return [_Gathered(each, repeats, None) for each, (_, repeats) in zip(found, folded, strict=True)]
-        judged = [judge(asked, each.evidence, self._lexicon) for each in found]
-        ordered = put_in_order([each.hit for each in found], [each.signals for each in judged])
+        judged = [judge(asked, each.exhibit, self._lexicon) for each in found]
+        ordered = put_in_order([each.hit for each in found], [each.signs for each in judged])
         return [_Gathered(replace(found[place], hit=hit), folded[place][1], judged[place]) for place, hit in ordered]
 
     def _judge(self, found: Sequence["_Gathered"], is_judged: bool, threshold: float | None) -> Judgement:
@@ -220,23 +217,6 @@ class Session:
     @cached_property
     def _lexicon(self) -> Lexicon:
         return read_lexicon(self.generation)
-
-    def _read(self, question: str) -> Query:
-        """Return a question without its framing, with its typos mended and in other words, encoded."""
-        question = without_framing(question)
-        corrections = self.generation.corrections(without_quoted(question), self._is_word)
-        mended = corrected(question, corrections)
-        expansions = expand(mended, self.generation.aliases_for)
-        ways = list(dict.fromkeys((mended, expansions.rewritten)))
-        typed = [question] if mended != question else []
-        forms = encode_forms(self._encoder, [*ways, *typed])
-        return Query(
-            tuple(forms[: len(ways)]), tuple(corrections), expansions.terms, forms[len(ways)] if typed else None
-        )
-
-    def _is_word(self, word: str) -> bool:
-        """Whether the model has a token for a word: no typo then, although it may stand nowhere in the corpus."""
-        return self._encoder.count_tokens(word) == 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The nouns that flow from room to room: frozen, slotted, and without behaviour beyond their own fields."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,9 @@ Matrix = NDArray[np.float32]
 
 Mask = NDArray[np.bool_]
 """``(chunks,)`` bool."""
+
+CountTokens = Callable[[str], int]
+"""What tells how many tokens a text has, without special ones."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

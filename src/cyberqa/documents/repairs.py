@@ -68,7 +68,7 @@ def mend_double_spaces(line: str) -> Mended:
     return (mended, count) if count * 2 <= len(words) else (line, 0)
 
 
-class Vocabulary:
+class WitnessedWords:
     """The words of a document, folded and counted; what a line's end may have cut is no witness."""
 
     def __init__(self, pages: Iterable[Sequence[str]]) -> None:
@@ -113,8 +113,8 @@ def _squeezed(word: str) -> str:
     return word.replace("-", "").replace("‐", "")
 
 
-def mend_missing_spaces(line: str, vocabulary: Vocabulary) -> Mended:
-    """Part ``ended.The`` and ``law,which`` on the evidence of :meth:`Vocabulary.parts`."""
+def mend_missing_spaces(line: str, vocabulary: WitnessedWords) -> Mended:
+    """Part ``ended.The`` and ``law,which`` on the evidence of :meth:`WitnessedWords.parts`."""
     count = 0
 
     def part(match: re.Match[str]) -> str:
@@ -127,7 +127,7 @@ def mend_missing_spaces(line: str, vocabulary: Vocabulary) -> Mended:
     return (_GLUED.sub(part, line), count) if vocabulary.glued else (line, 0)
 
 
-def join_hyphenated(upper: str, lower: str, vocabulary: Vocabulary) -> tuple[str, str] | None:
+def join_hyphenated(upper: str, lower: str, vocabulary: WitnessedWords) -> tuple[str, str] | None:
     """Pull the rest of a hyphenated word up to its beginning, without the hyphen; None where that is not warranted.
 
     ``("the compre-", "hensive plan")`` -> ``("the comprehensive", "plan")`` where the document has "comprehensive"

@@ -70,7 +70,7 @@ class TokenCodec:
     def cosines(self, question: Matrix, codes: Codes) -> Matrix:
         """Return ``(n, m)`` float32: the cosine of each coded token with each projected question token, nearly.
 
-        A coded token is as short as what is known of it is vague, so that chance does not make it the best match: the
+        The worse the code fits a token, the shorter is the vector decoded, lest its error make it the best match: the
         lengths are 1 on average only. Of unit length they cost .008 and .017 in Success@1 (two seeds, n = 358).
         """
         tiles = -(-len(question) // _TILE)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cyberqa.evaluation.statistics import SEED, Values
 
-PENALTY = 2.0  # of the squared weights of standardised signals, halved; a quarter or four times as much changes little
+PENALTY = 2.0  # of the squared weights of standardised signs, halved; a quarter or four times as much changes little
 FOLDS = 10
 REPEATS = 5
 _STEPS = 50
@@ -20,7 +20,7 @@ _NO_PENALTY = 1e-10  # to speak of
 _PICKS = 3  # rounds of picking the passage that speaks for a question; more changed nothing
 
 Table = NDArray[np.float64]
-"""``(questions, signals)`` or ``(questions, passages, signals)``."""
+"""``(questions, signs)`` or ``(questions, passages, signs)``."""
 
 Fold = NDArray[np.int64]
 
@@ -30,7 +30,7 @@ Which = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Logistic:
-    """``P = sigmoid(intercept + weights . signals)``, in the signals' own units."""
+    """``P = sigmoid(intercept + weights . signs)``, in the signs' own units."""
 
     weights: Values
     intercept: float
@@ -44,13 +44,13 @@ class Logistic:
 def fit_logistic(table: Table, outcomes: Values, penalty: float = PENALTY) -> Logistic:
     """Fit by Newton's method: the log loss summed over rows, plus ``penalty / 2`` x the squared weights.
 
-    The penalty is on weights of standardised signals, and not on the intercept, as scikit-learn has it with
+    The penalty is on weights of standardised signs, and not on the intercept, as scikit-learn has it with
     ``C = 1 / penalty``.
 
     Args:
-        table: ``(rows, signals)``.
+        table: ``(rows, signs)``.
         outcomes: ``(rows,)``, 0 or 1.
-        penalty: above 0, or signals that part the outcomes would get endless weights.
+        penalty: above 0, or signs that part the outcomes would get endless weights.
     """
     mean, scale = table.mean(axis=0), table.std(axis=0) + 1e-9
     design = np.column_stack([np.ones(len(table)), (table - mean) / scale])
@@ -70,7 +70,7 @@ def fit_logistic(table: Table, outcomes: Values, penalty: float = PENALTY) -> Lo
 
 
 def fit_signed(table: Table, outcomes: Values, penalty: float = PENALTY) -> Logistic:
-    """Fit as :func:`fit_logistic`, but with no weight below 0: each signal is the higher the likelier.
+    """Fit as :func:`fit_logistic`, but with no weight below 0: each sign is the higher the likelier.
 
     One that would get a negative weight gets none, and the others are fitted again.
     """
@@ -91,9 +91,9 @@ def _sigmoid(logits: Values) -> Values:
 
 
 def fit_best_of(table: Table, outcomes: Values, penalty: float = PENALTY) -> Logistic:
-    """Fit a model of which the best passage of a question counts: fit, pick the best by it, and again.
+    """Fit a model by which a question is as sure as its best passage: fit and pick that passage in turns.
 
-    ``table`` is ``(questions, passages, signals)``; it begins with the first passages.
+    ``table`` is ``(questions, passages, signs)``; it begins with the first passages.
     """
     rows = np.arange(len(table))
     picked = np.zeros(len(table), np.int64)

@@ -25,8 +25,8 @@ NO_CAPITALS = Capitals(0.0, False)
 """Of a word that the corpus writes small, or has not."""
 
 
-def count_forms(text: str) -> tuple[dict[str, int], list[str]]:
-    """Return how often each word stands inside a sentence of a text as it is written, and all forms of its words."""
+def count_spellings(text: str) -> tuple[dict[str, int], list[str]]:
+    """Return how often each word stands inside a sentence of a text, as it is written, and all spellings of words."""
     return Counter(_INSIDE.findall(text)), list(dict.fromkeys(_WORD.findall(text)))
 
 
@@ -35,12 +35,12 @@ class CapitalCounter:
 
     def __init__(self) -> None:
         self._inside: Counter[str] = Counter()
-        self._forms: set[str] = set()
+        self._spellings: set[str] = set()
 
-    def add(self, inside: Mapping[str, int], forms: Iterable[str]) -> None:
-        """Take the words of a document, as :func:`count_forms` counts them."""
+    def add(self, inside: Mapping[str, int], spellings: Iterable[str]) -> None:
+        """Take the words of a document, as :func:`count_spellings` counts them."""
         self._inside.update(inside)
-        self._forms.update(forms)
+        self._spellings.update(spellings)
 
     def rows(self) -> list[tuple[str, float, bool]]:
         """Return ``(word, share, is_always)`` of the words that may be names, folded to lower case and sorted."""
@@ -49,9 +49,9 @@ class CapitalCounter:
         for form, count in self._inside.items():
             total[form.casefold()] += count
             with_capital[form.casefold()] += count if form[0].isupper() else 0
-        small = {form.casefold() for form in self._forms if not form[0].isupper()}
+        small = {word.casefold() for word in self._spellings if not word[0].isupper()}
         found: list[tuple[str, float, bool]] = []
-        for word in sorted({form.casefold() for form in self._forms if form[0].isupper()}):
+        for word in sorted({word.casefold() for word in self._spellings if word[0].isupper()}):
             share = round(with_capital[word] / total[word], 3) if total[word] else 0.0
             if share > _NAME_SHARE or word not in small:
                 found.append((word, share, word not in small))

@@ -31,7 +31,7 @@ _ROUNDS = 10  # of k-means; more moved the recall by less than .002
 _BLOCK = 16_384  # vectors in memory at once as float32: 25 MB
 
 _WANTED = 0.99
-"""Of the ten nearest, on average over the made-up questions: half as many may be missed as are tolerated (.98)."""
+"""The recall@10 aimed at, the mean of made-up questions: .98 is tolerated, so half of what may be missed."""
 _SAMPLED = 256
 _NEAREST = 10
 _STEP = 101

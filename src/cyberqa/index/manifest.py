@@ -112,6 +112,11 @@ class Manifest:
     vector_search: VectorSearch
     files: Mapping[str, FileDigest]
 
+    @property
+    def documents_read(self) -> int:
+        """How many documents it holds: those that could be read."""
+        return len(self.recipe.documents) - len(self.failures)
+
     def dump(self) -> str:
         """Return the manifest's JSON text."""
         body = {

@@ -23,7 +23,7 @@ class Parcel:
     rows without the document's. Row for row with the chunks: ``before``, see matching.chunks_before; ``skipped``, how
     many tokens in front of each of its texts are not stored; ``pieces`` and ``sentences``, see tokens.ChunkTokens, the
     latter in hexadecimal; ``terms``, how often each stands in its own text. Of the whole document: ``words`` (typos),
-    ``inside`` and ``forms`` (capitals), and what names.collecting.FoundNames has.
+    ``inside`` and ``spellings`` (capitals), and what names.collecting.FoundNames has.
     """
 
     document: JSON
@@ -37,7 +37,7 @@ class Parcel:
     terms: Sequence[Mapping[str, int]]
     words: Mapping[str, int]
     inside: Mapping[str, int]
-    forms: Sequence[str]
+    spellings: Sequence[str]
     definitions: Sequence[Row]
     lower_case: Sequence[str]
     names: Mapping[str, int]

@@ -23,10 +23,10 @@ _FEW_CHUNKS = 20_000
 """Up to so many, all words are simply added up: to look for what can be left out costs more than it spares."""
 
 _LONG = 16
-"""A word in more than one of so many chunks is worth asking first whether it can still change which are the best."""
+"""Before a word that more than one in so many chunks hold is added: can it still change which are the k best?"""
 
 _FEW = 3
-"""Chunks that may be among the ``k`` best, for each of these: more, and another word is looked up."""
+"""No more words are looked up once at most so many times k chunks can be among the k best."""
 
 _POOL = 10_000
 """Chunks with the rarest words that are kept in sight: the k-th best of all is no worse than the k-th best of these."""

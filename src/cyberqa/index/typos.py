@@ -1,10 +1,8 @@
 """What a word that stands nowhere in the corpus may have been meant to be."""
 
-import re
 import string
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cyberqa.index.words import analyser, fold, spelled_words
@@ -109,14 +107,3 @@ def _is_alike(typed: str, written: str, *, is_first: bool) -> bool:
 
 def _in_case_of(typed: str, written: str) -> str:
     return written[0].upper() + written[1:] if typed[0].isupper() else written
-
-
-def corrected(question: str, corrections: Sequence[Correction]) -> str:
-    """Return the question with each typo replaced by the likeliest word; the rest as it was."""
-    meant: dict[str, str] = {}
-    for correction in corrections:
-        meant.setdefault(correction.typed, correction.meant)
-    if not meant:
-        return question
-    typed = re.compile(r"(?<![^\W_])(?:" + "|".join(map(re.escape, meant)) + r")(?![^\W_])")
-    return typed.sub(lambda match: meant[match.group()], unicodedata.normalize("NFC", question))

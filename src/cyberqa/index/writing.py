@@ -114,7 +114,7 @@ def _write_files(folder: Path, documents: Iterator[IndexedDocument], dim: int, n
                 for terms in parcel.terms:
                     postings.add(terms)
                 words.add(parcel.words, parcel.document["language"])
-                capitals.add(parcel.inside, parcel.forms)
+                capitals.add(parcel.inside, parcel.spellings)
                 names.add(indexed.id, FoundNames.from_rows(parcel.definitions, parcel.lower_case, parcel.names))
             database.executemany("INSERT INTO terms VALUES (?, ?, ?)", postings.write(folder / POSTINGS_FILE))
             database.executemany("INSERT INTO words VALUES (?, ?, ?)", words.known_words())

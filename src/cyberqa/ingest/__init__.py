@@ -187,7 +187,7 @@ def _unused(sources: Mapping[str, Metadata], state: IndexState) -> dict[str, tup
 
 
 def _check_any_read(settings: Settings, manifest: Manifest) -> None:
-    if len(manifest.failures) < len(manifest.recipe.documents):
+    if manifest.documents_read:
         return
     discard(generation_folder(settings.index, manifest.generation))
     reasons = "; ".join(f"{id_}: {reason}" for id_, reason in sorted(manifest.failures.items()))

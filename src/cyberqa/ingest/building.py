@@ -205,7 +205,7 @@ class Builder:
         chunks = cut.chunks if cut else 0
         self._chunks_held += chunks
         self._pace.cut(id_, sum(each.size_chars for each in cut.awaited if each.is_ours) if cut else 0)
-        # Were the rest of a group sent when somebody comes to wait for it, the clock would choose a text's company.
+        # Sent by number, never because somebody waits: else timing would decide which texts share a batch.
         self._chunks_unsent = self._chunks_unsent + chunks if self._embedder.unsent else 0
         if self._chunks_unsent >= _CHUNKS_AHEAD:
             self._embedder.send()

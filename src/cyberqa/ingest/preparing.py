@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cyberqa import chunking, matching, tables
 from cyberqa.embedding import Encoder
 from cyberqa.index import lexical, typos
-from cyberqa.index.capitals import count_forms
+from cyberqa.index.capitals import count_spellings
 from cyberqa.index.parcel import Parcel
 from cyberqa.names.collecting import find_names
 from cyberqa.names.given import Groups
@@ -43,7 +43,7 @@ def prepare(
     own = [matching.matched_text(document, *each) for each in zip(chunks, fronts, strict=True)]
     views = tables.views_of_tables(document, chunks, fronts, groups, count, window)
     matched = [(text, *more) for text, more in zip(own, views, strict=True)]
-    inside, forms = count_forms(document.text)
+    inside, spellings = count_spellings(document.text)
     found = find_names(document.text)
     tokens = [_tokens(texts, encoder) for texts in matched]
     parcel = Parcel(
@@ -60,7 +60,7 @@ def prepare(
         terms=[lexical.count_terms(each.text, document.language) for each in own],
         words=typos.count_words([each.text for each in own]),
         inside=inside,
-        forms=forms,
+        spellings=spellings,
         definitions=found.definition_rows(),
         lower_case=found.lower_case,
         names=found.counts,

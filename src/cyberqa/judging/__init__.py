@@ -1,4 +1,4 @@
 """A question and the passages found for it in; the sentences that answer, and whether they do, out.
 
-Plain arrays and texts: only gathering.py knows how they are stored and ranked.
+gathering.py alone opens a generation; the rest works on texts, arrays and Hits.
 """

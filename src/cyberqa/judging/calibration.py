@@ -3,7 +3,7 @@
     P(the corpus answers)  = sigmoid(the best, over the first two passages, of sum + behind . lag)
     P(this passage does)   = sigmoid(own . sum + behind . lag + first . [is first] + intercept)
 
-A passage's sum is intercept + weights . signals, its lag its score less that of the first passage.
+A passage's sum is intercept + weights . signs, its lag its score less that of the first passage.
 
 The figures stand in calibration.json, written by ``python evals/calibrate.py``: a person can read them.
 """
@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from cyberqa.judging.missing import missing_text, missing_words
-from cyberqa.judging.signals import SIGNALS, Judged, Signals
+from cyberqa.judging.signs import SIGNS, Judged, Signs
 from cyberqa.types import JSON, Verdict
 
 SCHEMA = "cyberqa.calibration/3"
@@ -53,22 +53,20 @@ class Calibration:
     passage: PassageModel
     provenance: JSON
 
-    def logit(self, signals: Signals) -> float:
-        """Return what speaks for a passage, in sum: the share of each signal is its weight times its value."""
-        shares = (self.weights[name] * value for name, value in zip(SIGNALS, signals.values(), strict=True))
+    def logit(self, signs: Signs) -> float:
+        """Return what speaks for a passage, in sum: the share of each sign is its weight times its value."""
+        shares = (self.weights[name] * value for name, value in zip(SIGNS, signs.values(), strict=True))
         return self.intercept + sum(shares)
 
-    def confidence(self, signals: Sequence[Signals], scores: Sequence[float]) -> float:
-        """Return the probability that the corpus answers, from signals and scores of its passages, best first.
+    def confidence(self, signs: Sequence[Signs], scores: Sequence[float]) -> float:
+        """Return the probability that the corpus answers, from signs and scores of its passages, best first.
 
         0 where there are none.
         """
-        sums = [
-            self.logit(each) + self.behind * (score - scores[0]) for each, score in zip(signals, scores, strict=True)
-        ]
+        sums = [self.logit(each) + self.behind * (score - scores[0]) for each, score in zip(signs, scores, strict=True)]
         return sigmoid(max(sums[:PASSAGES])) if sums else 0.0
 
-    def passage_confidences(self, signals: Sequence[Signals], scores: Sequence[float]) -> list[float]:
+    def passage_confidences(self, signs: Sequence[Signs], scores: Sequence[float]) -> list[float]:
         """Return for each passage, best first, the probability that it answers."""
         model = self.passage
         return [
@@ -78,7 +76,7 @@ class Calibration:
                 + model.first * (n == 0)
                 + model.intercept
             )
-            for n, (each, score) in enumerate(zip(signals, scores, strict=True))
+            for n, (each, score) in enumerate(zip(signs, scores, strict=True))
         ]
 
 
@@ -107,17 +105,17 @@ def from_json(body: JSON) -> Calibration:
     """Read a calibration.
 
     Raises:
-        ValueError: another schema, or other signals than this code has.
+        ValueError: another schema, or other signs than this code has.
     """
-    if body["schema"] != SCHEMA or set(body["weights"]) != set(SIGNALS):
-        raise ValueError(f"expected {SCHEMA} with weights of {', '.join(SIGNALS)}, found {body['schema']}")
+    if body["schema"] != SCHEMA or set(body["weights"]) != set(SIGNS):
+        raise ValueError(f"expected {SCHEMA} with weights of {', '.join(SIGNS)}, found {body['schema']}")
     return Calibration(
         name=body["name"],
         encoder=tuple(body["encoder"]),
         ranking=body["ranking"],
         chunk_size_chars=body["chunk_size_chars"],
         intercept=body["intercept"],
-        weights={name: body["weights"][name] for name in SIGNALS},
+        weights={name: body["weights"][name] for name in SIGNS},
         behind=body["behind"],
         threshold=body["threshold"],
         passage=PassageModel(**body["passage"]),
@@ -158,8 +156,8 @@ class Judgement:
             scores: of each passage.
             threshold: replaces the fitted one.
         """
-        signals = [each.signals for each in judged]
-        confidence = calibration.confidence(signals, scores)
+        signs = [each.signs for each in judged]
+        confidence = calibration.confidence(signs, scores)
         threshold = calibration.threshold if threshold is None else threshold
         answers = confidence >= threshold
         return cls(
@@ -169,5 +167,5 @@ class Judgement:
             calibration=calibration.name,
             missing=() if answers else missing_words(judged),
             reason="" if answers else missing_text(judged),
-            passage_confidences=calibration.passage_confidences(signals, scores),
+            passage_confidences=calibration.passage_confidences(signs, scores),
         )

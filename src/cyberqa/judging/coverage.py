@@ -25,14 +25,14 @@ Shares = NDArray[np.float64]
 
 def stands_in(word: Word, stems: Set[str]) -> bool:
     """Whether a word stands in a text of these stems, in one of the ways it may be written."""
-    return _is_written(word, stems) or bool(other_forms(word, stems))
+    return _is_written(word, stems) or bool(other_endings(word, stems))
 
 
 def _is_written(word: Word, stems: Set[str]) -> bool:
     return any(len(way & stems) >= _MOST * len(way) for way in word.ways)
 
 
-def other_forms(word: Word, stems: Iterable[str]) -> Set[str]:
+def other_endings(word: Word, stems: Iterable[str]) -> Set[str]:
     """Return those of the stems that are a name with another ending."""
     if not word.must_stand or word.text[1:].isupper():  # an acronym has no other endings
         return frozenset()
@@ -49,17 +49,17 @@ def _has_same_root(name: str, stem: str) -> bool:
     return name[:needed] == stem[:needed] and abs(len(name) - len(stem)) <= _ROOT_ENDINGS
 
 
-def cover(question: Question, maxima: Cosines, stems: Set[str], forms: Sequence[Set[str]]) -> Shares:
+def cover(question: Question, maxima: Cosines, stems: Set[str], endings: Sequence[Set[str]]) -> Shares:
     """Return how far a text covers each word: 1 where it stands there, else by the cosines of its tokens.
 
-    ``maxima`` are the best cosines of the question's tokens in the text, ``(question tokens,)``; ``forms`` are the
-    :func:`other_forms` of each word, of this text or of a longer one that it is part of.
+    ``maxima`` are the best cosines of the question's tokens in the text, ``(question tokens,)``; ``endings`` are the
+    :func:`other_endings` of each word, of this text or of a longer one that it is part of.
     """
     written = {stem for short, long in question.short_forms if short in stems for stem in long}
     best = maxima.tolist()
     shares = np.zeros(len(question.words))
     for number, word in enumerate(question.words):
-        if _is_written(word, stems) or not forms[number].isdisjoint(stems) or word.ways[0] <= written:
+        if _is_written(word, stems) or not endings[number].isdisjoint(stems) or word.ways[0] <= written:
             shares[number] = 1.0
         elif not word.must_stand and word.tokens:
             cosine = sum(best[token] for token in word.tokens) / len(word.tokens)

@@ -11,7 +11,7 @@ from cyberqa.index.words import index_terms
 from cyberqa.judging.highlighting import Cosines, choose_window, sentence_maxima
 from cyberqa.judging.instances import counts
 from cyberqa.judging.questions import Question, read_question
-from cyberqa.judging.signals import Evidence
+from cyberqa.judging.signs import Exhibit
 from cyberqa.judging.words import Lexicon, Places, places_of
 from cyberqa.matching import NO_SENTENCE
 from cyberqa.names.aliases import Kind
@@ -21,17 +21,17 @@ from cyberqa.retrieval.late import token_weights
 from cyberqa.types import Chunk, Document, Hit, Vector
 
 _TEXTS_KEPT = 4096  # stems of sentences that a session has seen
-_FORM_KINDS = (Kind.SHORT, Kind.NAME, Kind.BYNAME)
+_ABBREVIATION_KINDS = (Kind.SHORT, Kind.NAME, Kind.BYNAME)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A hit with its chunk and document, and the evidence that it brings."""
+    """A hit with its chunk and document, and the exhibit that it brings."""
 
     hit: Hit
     chunk: Chunk
     document: Document
-    evidence: Evidence
+    exhibit: Exhibit
 
 
 def read_lexicon(generation: Generation) -> Lexicon:
@@ -67,8 +67,8 @@ def _places(names: Iterable[tuple[str, str]]) -> Places:
 def read_query(query: Query, lexicon: Lexicon) -> Question:
     """Return what a question names and asks for; its typos are read as the word that was meant."""
     asked = query.asked
-    pairs = [(term.word, term.text) for term in query.terms if term.kind in _FORM_KINDS]
-    pairs += [(term.text, term.word) for term in query.terms if term.kind is Kind.LONG]
+    pairs = [(term.word, term.text) for term in query.other_names if term.kind in _ABBREVIATION_KINDS]
+    pairs += [(term.text, term.word) for term in query.other_names if term.kind is Kind.LONG]
     meant = {correction.typed.casefold(): correction.meant for correction in reversed(query.corrections)}
     return read_question(asked.text, [(int(a), int(b)) for a, b in asked.spans], lexicon, pairs, meant)
 
@@ -76,7 +76,7 @@ def read_query(query: Query, lexicon: Lexicon) -> Question:
 def gather(
     generation: Generation, hits: Sequence[Hit], query: Query, question: Question, lexicon: Lexicon
 ) -> list[Found]:
-    """Return hits with what they bring; ``question`` is what ``query`` was read as."""
+    """Load the chunk and document of each hit, and return it with its exhibit; ``question`` is ``query``, read."""
     if not hits:
         return []
     rows = np.array([hit.row for hit in hits])
@@ -115,7 +115,7 @@ def _found(
     if chunk.continuation:
         texts[-1] += " " + document.text[chunk.continuation.start : chunk.continuation.end]
     header = [document.text[span.start : span.end] for span in chunk.context]
-    evidence = Evidence(
+    exhibit = Exhibit(
         front="\n".join([document.title, *chunk.section, *header]),
         sentences=texts,
         first=first,
@@ -127,7 +127,7 @@ def _found(
         front_maxima=front_maxima,
         maxima=maxima,
     )
-    return Found(hit, chunk, document, evidence)
+    return Found(hit, chunk, document, exhibit)
 
 
 def _nearness(hit: Hit, vector: Vector, query: Query) -> float:

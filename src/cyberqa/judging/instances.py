@@ -44,7 +44,6 @@ _OFFICE = "Director|Minister|President|Secretary|Ambassador|Commissioner|Governo
 _PERSON = rf"\b(?:Mr|Ms|Mrs|Dr|Prof|H\.?E)\b\.?|\b(?:{_OFFICE})\b|\b{_UPPER}[^\W\d_]+ {_UPPER}[^\W\d_]+\b"
 _IS_PERSON = re.compile(rf"{_TITLE}|{_OFFICE}")
 _NAME = rf"(?<![.!?:] )(?<!^)\b{_UPPER}\w+"  # with a capital, not at the start of a sentence
-_ANY = r"\w+(?:[ -]\w+)*"
 
 _LOOKS = {  # compiled where it is looked for
     AskedKind.AMOUNT: _MONEY,
@@ -54,7 +53,6 @@ _LOOKS = {  # compiled where it is looked for
     AskedKind.DATE: _DATE,
     AskedKind.ROLE: _PERSON,
     AskedKind.PERSON: _NAME,
-    AskedKind.COUNTRY: _ANY,
     AskedKind.PLACE: rf"\b(?:in|at|to|from|near|of|is|was)\s+(?:the\s+)?{_UPPER}\w+|\b{_UPPER}\w+-based\b"
     rf"|\b{_UPPER}\w+, {_UPPER}\w+[;.)]",  # Kranj, Slovenia
 }

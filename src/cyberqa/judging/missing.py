@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cyberqa.judging.signals import Judged
+from cyberqa.judging.signs import Judged
 
 _FEW_KNOWN = "few of its words stand anywhere in the documents"
 _MUCH_UNKNOWN = 0.2  # half of the words
@@ -37,10 +37,10 @@ def missing_text(judged: Sequence[Judged]) -> str:
         return f"{found} {_listed(words)}{together}"
     if kind := judged[0].lacks_kind:
         return f"nothing near {known[0]!r} gives {kind}" if known else f"nothing gives {kind}"
-    signals = judged[0].signals
-    if signals.place or signals.year:
-        return f"the nearest passages are about other {'places' if signals.place else 'years'}"
-    return _FEW_KNOWN if signals.unknown < -_MUCH_UNKNOWN else ""
+    signs = judged[0].signs
+    if signs.place or signs.year:
+        return f"the nearest passages are about other {'places' if signs.place else 'years'}"
+    return _FEW_KNOWN if signs.unknown < -_MUCH_UNKNOWN else ""
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -3,31 +3,31 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from cyberqa.judging.signals import Signals
+from cyberqa.judging.signs import Signs
 from cyberqa.types import Hit
 
 ORDERED = 5
 """Passages that are put in order; a fixed number, so that an answer of more begins like one of fewer."""
 
 _PLAIN_WORDS = 0.1
+"""Taken off a score (late interaction is 1 of it) where no sentence covers any of the question's plain words."""
 _OTHER = 0.05
-"""What it costs, beside late interaction of 1, to cover none of the question's plain words in one sentence; and to lack
-its names, the kind of thing it asks for, its place, or its year. docs/retrieval.md has what they are worth."""
+"""Taken off for each of names, kind of thing, place and year that is not the question's. docs/retrieval.md has why."""
 
 BEHIND = "behind the first"
 """The name of the signal of passages that are not put in order."""
 
 
-def put_in_order(hits: Sequence[Hit], signals: Sequence[Signals]) -> list[tuple[int, Hit]]:
+def put_in_order(hits: Sequence[Hit], signs: Sequence[Signs]) -> list[tuple[int, Hit]]:
     """Return hits, best first and ranked anew, each with the place that it had.
 
     To those behind the first five the most is added that is taken from any of these: they stay behind.
 
     Args:
         hits: best first.
-        signals: of the first hits, of five of them at least where there are so many.
+        signs: of the first hits, of five of them at least where there are so many.
     """
-    added = [_against(each) for each in signals[:ORDERED]]
+    added = [_against(each) for each in signs[:ORDERED]]
     worst = {BEHIND: min((sum(own.values()) for own in added), default=0.0)} if len(hits) > ORDERED else {}
     added += [worst] * (len(hits) - len(added))
     scored = [
@@ -38,13 +38,13 @@ def put_in_order(hits: Sequence[Hit], signals: Sequence[Signals]) -> list[tuple[
     return [(place, replace(scored[place], rank=rank)) for rank, place in enumerate(order, 1)]
 
 
-def _against(signals: Signals) -> Mapping[str, float]:
+def _against(signs: Signs) -> Mapping[str, float]:
     """Return what speaks against a passage, each 0 or less."""
     against = {
-        "plain words": _PLAIN_WORDS * (signals.attribute - 1),
-        "names": _OTHER * signals.names,
-        "kind": _OTHER * signals.kind,
-        "place": _OTHER * signals.place,
-        "year": _OTHER * signals.year,
+        "plain words": _PLAIN_WORDS * (signs.attribute - 1),
+        "names": _OTHER * signs.names,
+        "kind": _OTHER * signs.kind,
+        "place": _OTHER * signs.place,
+        "year": _OTHER * signs.year,
     }
     return {name: value for name, value in against.items() if value}

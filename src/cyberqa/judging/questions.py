@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cyberqa.judging.instances import years_in
 from cyberqa.judging.kinds import AskedKind, asked_kind
-from cyberqa.judging.words import STOP_WORDS, Forms, Lexicon, Word, parts_of, places_in, read_words
+from cyberqa.judging.words import STOP_WORDS, Abbreviations, Lexicon, Word, parts_of, places_in, read_words
 
 _HOW_MANY = re.compile(r"\bhow many\b", re.IGNORECASE)
 
@@ -33,19 +33,19 @@ def read_question(
     text: str,
     offsets: Sequence[tuple[int, int]],
     lexicon: Lexicon,
-    forms: Forms = (),
+    abbreviations: Abbreviations = (),
     corrections: Mapping[str, str] | None = None,
 ) -> Question:
     """Read a question; the arguments are those of :func:`read_words`."""
-    words = read_words(text, offsets, lexicon, forms, corrections)
+    words = read_words(text, offsets, lexicon, abbreviations, corrections)
     return Question(
         words=words,
         kind=asked_kind(text),
         parts=frozenset(parts_of(text)),
-        places=_places(text, lexicon, forms),
+        places=_places(text, lexicon, abbreviations),
         years=years_in(text),
         counted=_counted(text, words),
-        short_forms=_short_forms(words, lexicon, forms),
+        short_forms=_short_forms(words, lexicon, abbreviations),
     )
 
 
@@ -63,16 +63,18 @@ def _counted(text: str, words: Sequence[Word]) -> frozenset[str]:
     return frozenset(stems)
 
 
-def _places(text: str, lexicon: Lexicon, forms: Forms) -> frozenset[str]:
+def _places(text: str, lexicon: Lexicon, abbreviations: Abbreviations) -> frozenset[str]:
     """Leave out what stands for more than itself: where Brussels is the EU, a passage on Vienna is not elsewhere."""
-    wider = {short.casefold() for short, long in forms if long.casefold() not in lexicon.places}
+    wider = {short.casefold() for short, long in abbreviations if long.casefold() not in lexicon.places}
     return frozenset() if wider & set(parts_of(text)) & lexicon.places.keys() else places_in(text, lexicon)
 
 
-def _short_forms(words: Sequence[Word], lexicon: Lexicon, forms: Forms) -> tuple[tuple[str, frozenset[str]], ...]:
+def _short_forms(
+    words: Sequence[Word], lexicon: Lexicon, abbreviations: Abbreviations
+) -> tuple[tuple[str, frozenset[str]], ...]:
     asked = frozenset(stem for word in words for stem in word.ways[0])
     found: list[tuple[str, frozenset[str]]] = []
-    for short, long in forms:
+    for short, long in abbreviations:
         stems = [stem for part in parts_of(long) if part not in STOP_WORDS for stem in lexicon.stems(part)]
         if stems and asked.issuperset(stems):
             found.extend((stem, frozenset(stems)) for stem in lexicon.stems(short)[:1])

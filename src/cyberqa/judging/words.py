@@ -8,6 +8,7 @@ from functools import cached_property
 
 from cyberqa.index.capitals import Capitals
 from cyberqa.index.lexical import idf
+from cyberqa.names.words import NAMED_AFTER_A_PLACE
 from cyberqa.types import Span
 
 _STOP = (
@@ -35,15 +36,12 @@ _PLACE_WORDS = 4  # "Bosnia and Herzegovina" has three
 _WORD = re.compile(r"[^\W_]+(?:[-'’.&/@][^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
-_NAMED_AFTER_PLACES = re.compile(
-    r"\s+(?:convention|treaty|manual|process|declaration|protocol|accords?)\b", re.IGNORECASE
-)
 _OPENING = " \"'“‘«(¿¡"
 
 Places = Mapping[str, Sequence[str]]
 """Country, capital and adjective in lower case, each with the other two: ``tirana`` has ``albania``, ``albanian``."""
 
-Forms = Sequence[tuple[str, str]]
+Abbreviations = Sequence[tuple[str, str]]
 """Short and long form of the same: ``("LEA", "law enforcement agencies")``."""
 
 
@@ -134,7 +132,7 @@ def read_words(
     question: str,
     offsets: Sequence[tuple[int, int]],
     lexicon: Lexicon,
-    forms: Forms = (),
+    abbreviations: Abbreviations = (),
     corrections: Mapping[str, str] | None = None,
 ) -> tuple[Word, ...]:
     """Return the words of a question that are neither stop words nor words for a kind of thing, in order.
@@ -143,7 +141,7 @@ def read_words(
         question: in words.
         offsets: start and end in it of each of its tokens, the special ones empty.
         lexicon: what is known of words.
-        forms: short and long forms that concern the question; others do no harm.
+        abbreviations: short and long forms that concern the question; others do no harm.
         corrections: word as typed, in lower case -> word that is meant.
     """
     is_shouted = question.isupper() and any(part in STOP_WORDS for part in parts_of(question))
@@ -153,7 +151,7 @@ def read_words(
         typed = text.casefold()
         if (typed in STOP_WORDS and not is_place(text, lexicon)) or typed in _KIND_WORDS:
             continue
-        long_forms = [long for short, long in forms if short.casefold() == typed]
+        long_forms = [long for short, long in abbreviations if short.casefold() == typed]
         place = _place_key(typed, lexicon)
         others = [*lexicon.places.get(place, ()), *long_forms, *_name_in(text, lexicon)]
         meant = (corrections or {}).get(typed, text)
@@ -261,7 +259,7 @@ def named_places(text: str, lexicon: Lexicon) -> Iterator[tuple[str, ...]]:
         last = _place_end(text, found, first, lexicon)
         beyond = last + 1
         name, end = text[found[first].start : found[last].end], found[last].end
-        if is_place(name, lexicon) and not _NAMED_AFTER_PLACES.match(text, end):
+        if is_place(name, lexicon) and not NAMED_AFTER_A_PLACE.match(text, end):
             key = _place_key(name.casefold(), lexicon)
             yield key, *lexicon.places[key]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cyberqa.names.aliases import Alias, Kind
-from cyberqa.names.words import Word, key_of, letters_of, runs_of, split_words
+from cyberqa.names.words import NAMED_AFTER_A_PLACE, StemmedWord, key_of, letters_of, runs_of, split_words
 
 Lookup = Callable[[Sequence[str]], Mapping[str, Sequence[Alias]]]
 """Keys in, the aliases of each that has any out, best first."""
@@ -27,15 +27,12 @@ _TOWNS = (Kind.CAPITAL, Kind.BYNAME)
 _MOST_WORDS = 64  # of a question that are looked at
 _MOST_PER_NAME = 3
 _MOST_TERMS = 16
-_NAMED_AFTER_TOWNS = re.compile(
-    r"\s+(?:convention|treaty|manual|summit|agreement|declaration|process|protocol|university|accords?|call)\b", re.I
-)
 _PART_OF_A_NAME_BEHIND = re.compile(r"\s+[A-Z]")
 _PART_OF_A_NAME_BEFORE = re.compile(r"(?:[A-Z]\w+|treaty|university|convention|manual) of $")
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class OtherName:
     """What to look for besides ``word``, which the question has. ``weight`` is below 1, that of a word asked for."""
 
     word: str
@@ -50,11 +47,11 @@ class Expansions:
     """A question in other words.
 
     ``rewritten``: with country for capital and adjective, acronym for long form, and the glossary's terms; as asked,
-    where nothing has another name. ``terms`` are in order of the question.
+    where nothing has another name. ``other_names`` are in order of the question.
     """
 
     rewritten: str
-    terms: tuple[Term, ...]
+    other_names: tuple[OtherName, ...]
 
 
 def expand(question: str, lookup: Lookup) -> Expansions:
@@ -63,7 +60,7 @@ def expand(question: str, lookup: Lookup) -> Expansions:
     The longest name wins, and no word belongs to two; names go before the glossary. What the question says itself is
     not added again.
 
-    >>> expand("What did Tirana sign?", aliases).terms[0].reason
+    >>> expand("What did Tirana sign?", aliases).other_names[0].reason
     'Tirana → Albania (capital)'
     """
     words = split_words(question)[:_MOST_WORDS]
@@ -86,7 +83,7 @@ class _Match:
 
 
 class _Matcher:
-    def __init__(self, question: str, words: Sequence[Word], known: Mapping[str, Sequence[Alias]]) -> None:
+    def __init__(self, question: str, words: Sequence[StemmedWord], known: Mapping[str, Sequence[Alias]]) -> None:
         self._question = question
         self._words = words
         self._known = known
@@ -123,7 +120,7 @@ class _Matcher:
         """Whether a town only names something else: Budapest Convention, Treaty of Lisbon."""
         behind, before = self._question[end : end + 30], self._question[max(0, start - 30) : start]
         return bool(
-            _NAMED_AFTER_TOWNS.match(behind)
+            NAMED_AFTER_A_PLACE.match(behind)
             or (self._has_case and _PART_OF_A_NAME_BEHIND.match(behind))
             or _PART_OF_A_NAME_BEFORE.search(before)
         )
@@ -147,10 +144,10 @@ def _is_rewritten(alias: Alias) -> bool:
     return alias.kind in _REPLACED
 
 
-def _terms(matches: Iterable[_Match]) -> Iterator[Term]:
+def _terms(matches: Iterable[_Match]) -> Iterator[OtherName]:
     seen: set[str] = set()
     for match in matches:
         for alias in match.aliases:
             if alias.meant not in seen and len(seen) < _MOST_TERMS:
                 seen.add(alias.meant)
-                yield Term(alias.word, alias.meant, WEIGHTS[alias.kind], alias.kind, alias.reason)
+                yield OtherName(alias.word, alias.meant, WEIGHTS[alias.kind], alias.kind, alias.reason)

@@ -1,4 +1,7 @@
-"""What comes with cyberqa: countries, other names, and the glossary of the field. Read when an index is made."""
+"""What comes with cyberqa: countries, other names, and the glossary of the field.
+
+Read when an index is made, and where a question asks for a country.
+"""
 
 import hashlib
 import tomllib

@@ -12,12 +12,17 @@ _WORD = re.compile(r"[^\W_⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _PLURAL_ACRONYM = re.compile(r"[A-Z][A-Za-z]*[A-Z]s")
 _stem: Callable[[str], str] = Stemmer.Stemmer("english").stemWord
 
+NAMED_AFTER_A_PLACE = re.compile(
+    r"\s+(?:convention|treaty|manual|summit|agreement|declaration|process|protocol|university|accords?|call)\b", re.I
+)
+"""What stands behind a place where both together name something else: "Budapest Convention"."""
+
 LONGEST_KEY_WORDS = 14
 """Words of the longest name that is looked up; longer ones are never stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class StemmedWord:
     """A word of a text and its stem; ``start`` and ``end`` are code points of the text."""
 
     start: int
@@ -25,9 +30,9 @@ class Word:
     stem: str
 
 
-def split_words(text: str) -> list[Word]:
+def split_words(text: str) -> list[StemmedWord]:
     """Return the words of a text in order. Hyphens, apostrophes and footnote marks part words; CBMs is CBM."""
-    return [Word(found.start(), found.end(), stem_word(found.group())) for found in _WORD.finditer(text)]
+    return [StemmedWord(found.start(), found.end(), stem_word(found.group())) for found in _WORD.finditer(text)]
 
 
 @lru_cache(65536)
@@ -56,7 +61,7 @@ def letters_of(text: str) -> str:
     return "".join(_WORD.findall(text))
 
 
-def runs_of(words: list[Word]) -> Iterator[tuple[int, int, str]]:
+def runs_of(words: list[StemmedWord]) -> Iterator[tuple[int, int, str]]:
     """Yield ``(first, last + 1, key)`` of every run of words that is short enough to be a name, longest first."""
     for length in range(min(len(words), LONGEST_KEY_WORDS), 0, -1):
         for first in range(len(words) - length + 1):

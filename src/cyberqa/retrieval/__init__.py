@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from cyberqa.errors import UsageError
 from cyberqa.index.arrays import distinct
 from cyberqa.index.generation import Generation
-from cyberqa.index.phrases import phrase_matches, quoted_phrases
 from cyberqa.index.scoring import WordScores
 from cyberqa.retrieval.forms import Form, Query
 from cyberqa.retrieval.late import late_interaction
+from cyberqa.retrieval.phrases import phrase_matches, quoted_phrases
 from cyberqa.types import Hit, Mask
 
 RANKING = "late/8"
@@ -138,7 +138,7 @@ class _Words:
         """Look the words up; None where the mode asks for none."""
         if mode is Mode.DENSE:
             return None
-        terms = [(term.weight, term.text) for term in query.terms]
+        terms = [(term.weight, term.text) for term in query.other_names]
         scores = generation.word_scores(query.asked.text, query.corrections, terms)
         near = scores.leading(k, allowed)
         held = phrase_matches(generation, quoted_phrases(query.asked.text))
@@ -192,6 +192,6 @@ def _cosines(generation: Generation, forms: Sequence[Form], rows: NDArray[np.int
 
 
 def _best_of(values: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Return for each chunk its best score over the forms: a way to ask that nobody writes must cost nothing."""
+    """Return for each chunk its best score over the forms: an unnatural way to ask must lower no score."""
     best: NDArray[np.float32] = np.max(values, axis=0)
     return best

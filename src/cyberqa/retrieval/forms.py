@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cyberqa.embedding import Encoder, Encoding
 from cyberqa.embedding.token_codec import TokenCodec, codec_for
 from cyberqa.index.typos import Correction
-from cyberqa.names.expanding import Term
+from cyberqa.names.expanding import OtherName
 from cyberqa.types import Matrix, Vector
 
 _MOST_CHARS_A_TOKEN = 100  # longer words are one unknown token
@@ -41,7 +41,7 @@ class Query:
 
     forms: tuple[Form, ...]
     corrections: tuple[Correction, ...] = ()
-    terms: tuple[Term, ...] = ()
+    other_names: tuple[OtherName, ...] = ()
     typed: Form | None = None
 
     @property

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from cyberqa.matching import CountTokens, Matched, Statement, matched_statements
+from cyberqa.matching import Matched, Statement, matched_statements
 from cyberqa.names.given import Groups
 from cyberqa.tables.introducing import Introductions
 from cyberqa.tables.longforms import LongForms
 from cyberqa.tables.rows import read_grid, table_of
 from cyberqa.tables.saying import Said, say_rows
-from cyberqa.types import Block, BlockKind, Chunk, Document, Span
+from cyberqa.types import Block, BlockKind, Chunk, CountTokens, Document, Span
 
 _MOST_SIGN_VIEWS = 8  # of a chunk: a row of signs is found best alone, but each view is a pass through the model
 _MOST_CAPTION_CHARS = 150  # in front of a row; legends stand behind that, and have been read

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cyberqa.documents import repairs
 from cyberqa.documents.pdf.layout import paragraphs
 from cyberqa.documents.pdf.lines import PageText
-from cyberqa.documents.repairs import Vocabulary
+from cyberqa.documents.repairs import WitnessedWords
 from cyberqa.types import BlockKind, Repair
 
 _CHARACTERS = (
@@ -29,7 +29,7 @@ def mend_characters(pages: Sequence[PageText]) -> None:
 
 def mend_words(pages: Sequence[PageText]) -> None:
     """Mend what takes a document's vocabulary to tell, inside paragraphs: lost and doubled spaces, hyphenation."""
-    vocabulary = Vocabulary([[line.plain for line in page.lines] for page in pages])
+    vocabulary = WitnessedWords([[line.plain for line in page.lines] for page in pages])
     for page in pages:
         for line in page.lines:
             if line.kind is not BlockKind.TABLE:
@@ -40,7 +40,7 @@ def mend_words(pages: Sequence[PageText]) -> None:
         _join_lines(page, vocabulary)
 
 
-def _join_lines(page: PageText, vocabulary: Vocabulary) -> None:
+def _join_lines(page: PageText, vocabulary: WitnessedWords) -> None:
     for group in paragraphs(page):
         if group[0].kind in (BlockKind.TABLE, BlockKind.CONTENTS):
             continue

@@ -1,6 +1,6 @@
 """Signs of whether a passage answers a question: what the question names, and how near it stands together.
 
-Every signal is the higher the likelier the passage answers, so every weight of the fitted model is positive, and a
+Every sign is the higher the likelier the passage answers, so every weight of the fitted model is positive, and a
 person can read what spoke against a passage.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cyberqa.judging.coverage import Shares, cover, other_forms, stands_in, weights_of
+from cyberqa.judging.coverage import Shares, cover, other_endings, stands_in, weights_of
 from cyberqa.judging.highlighting import Cosines
 from cyberqa.judging.instances import counts, holds_kind, years_in
 from cyberqa.judging.kinds import AskedKind
@@ -28,7 +28,7 @@ _TIE_DIGITS = 9  # of a weight; what is nearer goes to the earlier sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Exhibit:
     """What a passage brings to be judged by.
 
     ``front`` is what is matched with it but stands elsewhere: title, headings, a table's caption and header.
@@ -62,8 +62,8 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Signals:
-    """The seven signals of a passage.
+class Signs:
+    """The seven signs of a passage.
 
     - ``remote``: by how much its nearness to the question is below .4, -1.4 to 0: another subject.
     - ``unknown``: by how much the share of the question's weight in words that the corpus has not, and the passage does
@@ -85,45 +85,45 @@ class Signals:
 
     def values(self) -> tuple[float, ...]:
         """Return them in order."""
-        return tuple(getattr(self, name) for name in SIGNALS)
+        return tuple(getattr(self, name) for name in SIGNS)
 
 
-SIGNALS = tuple(Signals.__dataclass_fields__)
+SIGNS = tuple(Signs.__dataclass_fields__)
 """Their names, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A passage's signals; the words it lacks; the words it has, heaviest first; the kind of thing it lacks."""
+    """A passage's signs; the words it lacks; the words it has, heaviest first; the kind of thing it lacks."""
 
-    signals: Signals
+    signs: Signs
     lacks: tuple[str, ...]
     has: tuple[str, ...]
     lacks_kind: AskedKind | None
 
 
-def judge(question: Question, evidence: Evidence, lexicon: Lexicon) -> Judged:
+def judge(question: Question, exhibit: Exhibit, lexicon: Lexicon) -> Judged:
     """Return what speaks for and against a passage."""
     words = question.words
-    held = [held_stems(text, words, lexicon) for text in evidence.texts]
+    held = [held_stems(text, words, lexicon) for text in exhibit.texts]
     weights = weights_of(words)
-    maxima = np.maximum(evidence.front_maxima, evidence.maxima.max(axis=0, initial=0.0))
+    maxima = np.maximum(exhibit.front_maxima, exhibit.maxima.max(axis=0, initial=0.0))
     all_held = set().union(*held)
-    forms = [other_forms(word, all_held) for word in words]
-    covered = _with_nearby(words, cover(question, maxima, all_held, forms), evidence.around, lexicon)
-    lack = _lack_of_kind(question, evidence, lexicon)
-    signals = Signals(
-        remote=min(0.0, evidence.nearness - _REMOTE),
+    endings = [other_endings(word, all_held) for word in words]
+    covered = _with_nearby(words, cover(question, maxima, all_held, endings), exhibit.around, lexicon)
+    lack = _lack_of_kind(question, exhibit, lexicon)
+    signs = Signs(
+        remote=min(0.0, exhibit.nearness - _REMOTE),
         unknown=min(0.0, _UNKNOWN - _unknown_share(words, covered, weights)),
-        attribute=_attribute(question, evidence, weights, held, forms),
+        attribute=_attribute(question, exhibit, weights, held, endings),
         names=0.0 - _share((1 - covered) * weights, weights, [word.must_stand for word in words]),
-        place=0.0 - float(_is_elsewhere(question, evidence, lexicon)),
-        year=0.0 - float(_is_of_other_years(question, evidence)),
+        place=0.0 - float(_is_elsewhere(question, exhibit, lexicon)),
+        year=0.0 - float(_is_of_other_years(question, exhibit)),
         kind=0.0 - lack * _share(covered * weights, weights),
     )
     heaviest = sorted(range(len(covered)), key=lambda n: (not words[n].must_stand, -weights[n], n))
     return Judged(
-        signals=signals,
+        signs=signs,
         lacks=tuple(
             dict.fromkeys(word.text for n, word in enumerate(words) if not covered[n] and _is_telling(word, lexicon))
         ),
@@ -162,7 +162,7 @@ def _with_nearby(words: Sequence[Word], covered: Shares, around: str, lexicon: L
 
 
 def _attribute(
-    question: Question, evidence: Evidence, weights: Shares, held: Sequence[set[str]], forms: Sequence[Set[str]]
+    question: Question, exhibit: Exhibit, weights: Shares, held: Sequence[set[str]], endings: Sequence[Set[str]]
 ) -> float:
     """Return the coverage of the plain words in the sentence, with the front, that covers the question best.
 
@@ -172,36 +172,36 @@ def _attribute(
     if not float(weights[plain].sum()):
         return 1.0
     coverages = [
-        cover(question, np.maximum(evidence.front_maxima, maxima), held[0] | stems, forms)
-        for maxima, stems in zip(evidence.maxima, held[1:], strict=True)
+        cover(question, np.maximum(exhibit.front_maxima, maxima), held[0] | stems, endings)
+        for maxima, stems in zip(exhibit.maxima, held[1:], strict=True)
     ]
     chosen = max(coverages, key=lambda covered: round(float(covered @ weights), _TIE_DIGITS))
     return float(chosen[plain] @ weights[plain] / weights[plain].sum())
 
 
-def _is_elsewhere(question: Question, evidence: Evidence, lexicon: Lexicon) -> bool:
+def _is_elsewhere(question: Question, exhibit: Exhibit, lexicon: Lexicon) -> bool:
     """Whether highlight and headings name places, but none of the question's."""
     if not question.places:
         return False
-    here = places_in(" | ".join((evidence.highlight, *evidence.section)), lexicon)
+    here = places_in(" | ".join((exhibit.highlight, *exhibit.section)), lexicon)
     return bool(here) and not question.places & here
 
 
-def _is_of_other_years(question: Question, evidence: Evidence) -> bool:
+def _is_of_other_years(question: Question, exhibit: Exhibit) -> bool:
     """Whether highlight and headings name years, but none of the question's."""
     if not question.years:
         return False
-    here = years_in(" | ".join((evidence.highlight, *evidence.section)))
+    here = years_in(" | ".join((exhibit.highlight, *exhibit.section)))
     return bool(here) and not question.years & here
 
 
-def _lack_of_kind(question: Question, evidence: Evidence, lexicon: Lexicon) -> float:
+def _lack_of_kind(question: Question, exhibit: Exhibit, lexicon: Lexicon) -> float:
     """Return 1 where the highlight lacks what is asked for, something where it may be meant all the same, else 0."""
-    text = "\n".join((evidence.highlight, evidence.header))
+    text = "\n".join((exhibit.highlight, exhibit.header))
     if question.kind is None:
         return 0.0
     if not holds_kind(text, question.kind, question.parts, lexicon):
-        before = evidence.sentences[evidence.first - 1] if evidence.first else ""
+        before = exhibit.sentences[exhibit.first - 1] if exhibit.first else ""
         is_named_before = question.kind in _NAMES and holds_kind(before, question.kind, question.parts, lexicon)
         return _REFERRED if is_named_before else 1.0
     is_miscounted = (
