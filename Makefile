@@ -21,7 +21,7 @@ ask: $(READY)
 	@$(VENV)/bin/cyberqa ask -- "$$QUESTION_AS_TYPED" || [ $$? -eq 3 ]
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -11,6 +11,7 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from cyberqa import cli, ingest
@@ -85,9 +86,13 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def real_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An index of the five reports by the bundled model, made once for all tests. Read only."""
-    index = tmp_path_factory.mktemp("real") / "index"
-    ingest.build_index(load_settings({"corpus": CORPUS, "index": index}, environ={}))
+    """An index of the five reports by the bundled model, made once for all tests and their processes. Read only."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    index = shared / "real-index"
+    with FileLock(shared / "real-index.lock"):
+        if not (index / "current").exists():
+            ingest.build_index(load_settings({"corpus": CORPUS, "index": index}, environ={}))
     return index
 
 

@@ -9,7 +9,7 @@ pays nothing for it; the model's own files stay as they are pinned.
 from pathlib import Path
 from typing import Any
 
-ADAPTER = "adapter/1"
+ADAPTER = "adapter/2"
 """Raised with any change of the file."""
 FILE = "adapter.npz"
 """fp16: for each adapted matrix, by its module's name, ``NAME.A`` (rank, inputs) and ``NAME.B`` (outputs, rank)."""

@@ -19,7 +19,7 @@ MAX_SENTENCES = 3
 MAX_CHARS = 600
 """Of more than one sentence; a single one may be longer."""
 
-PRICE = 0.065
+PRICE = 0.075
 """Of a weighted mean cosine, for each 1,000 characters. .05 shows more answers, .1 shorter highlights
 (docs/verdict.md)."""
 
