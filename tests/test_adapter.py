@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rapidfuzz import fuzz, process
 
 from cyberqa.embedding import adapter, bundled, load_encoder
 from cyberqa.settings import Settings
@@ -25,16 +26,16 @@ def test_every_weight_matrix_of_the_six_layers_has_its_two_factors():
     for name in names:
         down, up = matrices()[f"{name}.A"], matrices()[f"{name}.B"]
         assert down.dtype == up.dtype == np.float16
-        assert down.shape[0] == up.shape[1] == 8
+        assert down.shape[0] == up.shape[1] == 12
         assert np.isfinite(up.astype(np.float32) @ down.astype(np.float32)).all()
-    assert TABLE.stat().st_size < 1_000_000
+    assert TABLE.stat().st_size < 1_100_000
 
 
 def test_the_name_of_the_encoder_changes_with_the_adapter():
     """Who changes the file must raise ADAPTER: indexes made with the file before must not be compared with it."""
     assert bundled.GRAPH.endswith(adapter.ADAPTER)
     digest = hashlib.sha256(TABLE.read_bytes()).hexdigest()
-    assert (adapter.ADAPTER, digest[:16]) == ("adapter/1", "9eb60f44bf19c018")
+    assert (adapter.ADAPTER, digest[:16]) == ("adapter/2", "5785902b9a09bf07")
 
 
 def test_factors_are_added_to_the_weights_they_name():
@@ -76,12 +77,17 @@ def test_other_words_for_the_same_come_nearer_than_the_model_alone_has_them():
 
 
 def test_the_questions_it_learnt_from_are_none_of_the_gold_sets():
-    learnt = {json.loads(line)["question"].casefold() for line in _lines("benchmarks/adapter/questions.jsonl")}
-    for gold in ("reports", "practice", "blind", "sky-cultures"):
-        asked = {json.loads(line)["question"].casefold() for line in _lines(f"evals/gold/{gold}.jsonl")}
-        assert not learnt & asked
-    assert len(learnt) > 11_000
+    files = ("questions.jsonl", "reports.jsonl")
+    learnt = [_questions(f"benchmarks/adapter/{file}") for file in files]
+    gold = [_questions(f"evals/gold/{name}.jsonl") for name in ("reports", "practice", "blind", "sky-cultures")]
+    asked = sorted(set().union(*gold))
+    assert [len(each) for each in learnt] == [11_960, 3_410]
+    assert not set().union(*learnt) & set(asked)
+    # On the reports the same may be asked in nearly the same words by chance: such questions were left out.
+    likeness = process.cdist(sorted(learnt[1]), asked, scorer=fuzz.token_sort_ratio, score_cutoff=85)
+    assert likeness.max() == 0
 
 
-def _lines(name: str) -> list[str]:
-    return (ROOT / name).read_text(encoding="utf-8").splitlines()
+def _questions(name: str) -> set[str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return {json.loads(line)["question"].casefold() for line in lines}

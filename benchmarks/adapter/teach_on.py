@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from train import HERE, SCALE, Data, Model, Run, mean_of, rank_all, report, train, write
+from train import HERE, Data, Model, Run, rank_all, report, train, write
 from transformers import BertModel
 
 TARGET = HERE.parent.parent / "src" / "cyberqa" / "embedding" / "adapter.npz"
 RUN = Run(0, epochs=1.5, batch=48, negatives=1)
 OLD = 600  # questions on other texts, beside all on the reports
+RANK_KEPT = 12
 
 
 def read_adapter(file: Path) -> dict[str, Tensor]:
@@ -67,8 +68,8 @@ def main() -> None:
     model = Model(RUN.seed, partial(merge, additions=before))
     nearest, ranks = rank_all(model, data, data.train)
     print(f"before: {report(ranks, data.train)}", flush=True)
-    learnt = mean_of([train(RUN, data, nearest, model)], SCALE)
-    write({name: before[name] + learnt[name] for name in before}, options.output)
+    learnt = train(RUN, data, nearest, model)
+    write({name: before[name] + learnt[name] for name in before}, options.output, RANK_KEPT)
 
 
 if __name__ == "__main__":

@@ -287,13 +287,13 @@ def mean_of(additions: Sequence[dict[str, Tensor]], scale: float = SCALE) -> dic
     return {name: scale * torch.stack([each[name] for each in additions]).mean(0) for name in additions[0]}
 
 
-def write(additions: dict[str, Tensor], target: Path) -> None:
-    """Write what is added to each matrix as the two factors of its best approximation of RANK_KEPT."""
+def write(additions: dict[str, Tensor], target: Path, rank: int = RANK_KEPT) -> None:
+    """Write what is added to each matrix as the two factors of its best approximation of a rank."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(additions):
             left, sizes, right = torch.linalg.svd(additions[name], full_matrices=False)
-            roots = sizes[:RANK_KEPT].sqrt()
-            factors = {"A": roots[:, None] * right[:RANK_KEPT], "B": left[:, :RANK_KEPT] * roots}
+            roots = sizes[:rank].sqrt()
+            factors = {"A": roots[:, None] * right[:rank], "B": left[:, :rank] * roots}
             for part, factor in factors.items():
                 body = io.BytesIO()
                 np.lib.format.write_array(body, factor.half().contiguous().numpy(), allow_pickle=False)
