@@ -8,7 +8,6 @@ one-sided runs by 1 / (60 + rank) (Cormack et al. 2009).
 
 import argparse
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from cyberqa.evaluation.running import (
     figure_text,
     make_result,
     read_run,
+    result_file,
     result_text,
     score_run,
 )
@@ -67,7 +67,6 @@ def main() -> None:
     session = Session.open(load_settings({"corpus": options.corpus, "index": options.index}))
     documents = {id_: session.generation.document(id_) for id_ in session.generation.document_ids()}
     texts = {id_: document.text for id_, document in documents.items()}
-    stamp = f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}"
     for split in options.splits:
         gold = [question for question in load_gold(options.gold) if split in ("all", question.split)]
         latencies: list[float] = []
@@ -109,13 +108,14 @@ def main() -> None:
             print(f"| {name} | {' | '.join(cells)} | {characters} |")
             if name == "cyberqa":
                 shipped = result
-        base = f"{stamp}-{options.gold.stem}-{split}"
-        options.results.mkdir(parents=True, exist_ok=True)
+        file = result_file(options.results, options.gold, split, shipped)
+        file.parent.mkdir(parents=True, exist_ok=True)
         text = dump_result(render.rounded(shipped))
-        (options.results / f"{base}.json").write_text(text, encoding="utf-8")
-        page = report_html(json.loads(text))
-        (options.results / f"{base}.html").write_text(page, encoding="utf-8")
-        print(f"\nn = {overall[COLUMNS[0]]['n']} answerable of {len(gold)}; 95% bootstrap intervals; {base}.html\n")
+        if split != "dev":
+            file.write_text(text, encoding="utf-8")
+        page = file.with_suffix(".html")
+        page.write_text(report_html(json.loads(text)), encoding="utf-8")
+        print(f"\nn = {overall[COLUMNS[0]]['n']} answerable of {len(gold)}; 95% bootstrap intervals; {page.name}\n")
         print(result_text(shipped))
 
 

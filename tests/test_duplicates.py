@@ -92,4 +92,5 @@ def test_a_repeat_is_one_line_for_people(asked):
     answer = asked(1)
     line = f"also in b.txt [{len(HEAD)}:{len(HEAD + LAW)}] lines 3–5"
     assert f"   {line}\n" in render.answer_text(answer)
-    assert render.answer_markdown(answer).rstrip().endswith(f"; {line}")
+    cited = f"; also in `b.txt` {len(HEAD)}:{len(HEAD + LAW)} lines 3–5"
+    assert render.answer_markdown(answer).rstrip().endswith(cited)

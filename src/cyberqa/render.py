@@ -213,7 +213,11 @@ def _markdown_citation(passage: Passage) -> str:
     return (
         ", ".join(filter(None, (*about, *map(_escape_markdown, where))))
         + f" ({_code(source.document)} {_characters(passage.location)})"
-        + "".join(f"; {_escape_markdown(line)}" for line in also_in(passage))
+        + ("; also in " if passage.also_in else "")
+        + ", ".join(
+            f"{_code(repeat.document)} {_characters(repeat)} {_escape_markdown(place(repeat))}".rstrip()
+            for repeat in passage.also_in
+        )
     )
 
 

@@ -1,7 +1,6 @@
 """``eval``: check a gold set, run it, compare two runs, gate, report, export."""
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,14 +82,15 @@ def run(
     Every run on test is written to evals/results, so that it is counted.
     """
     from cyberqa import render
-    from cyberqa.evaluation.running import dump_result, result_text
+    from cyberqa.evaluation.running import dump_result, result_file, result_text
 
     if run_file is not None and mode is not None:
         raise UsageError("--run and --mode exclude each other: a run made elsewhere has its own way of asking")
     session = open_session(settings_of(context, corpus, index))
     mapping = _doc_map(doc_map or [])
     result = _evaluate(session, gold, split, run_file=run_file, mode=mode or "hybrid", doc_map=mapping)
-    for file in filter(None, (output, _counted_file(gold, split, result))):
+    counted = None if split == "dev" else result_file(RESULTS, gold, split, result)
+    for file in filter(None, (output, counted)):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(dump_result(render.rounded(result)), encoding="utf-8")
         render.message(f"cyberqa: results in {file}", sys.stderr)
@@ -227,13 +227,6 @@ def _evaluate(
         documents={id_: session.generation.document(id_).sha256 for id_ in session.generation.document_ids()},
         configuration=configuration,
     )
-
-
-def _counted_file(gold: Path, split: str, result: "JSON") -> Path | None:
-    """Return where a run that has seen test is kept, so that it is counted."""
-    if split == "dev":
-        return None
-    return RESULTS / f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}-{gold.stem}-{split}-{result['commit'] or 'no-commit'}.json"
 
 
 def _texts(session: "Session") -> dict[str, str]:

@@ -1,9 +1,9 @@
 """What the bundled model has learnt of questions and passages: low-rank additions to its weights, in the package.
 
 all-MiniLM-L6-v2 was trained on one vector a text; here every word of a question looks for its match in a passage.
-benchmarks/adapter/ taught it that, by LoRA (Hu et al. 2021), first with questions on texts of many kinds, then with
-questions on the five reports: a weight matrix W of the encoder became W + B A. The sum is taken when the graph is exported, so a question
-pays nothing for it; the model's own files stay as they are pinned.
+benchmarks/adapter/ taught it that by LoRA (Hu et al. 2021), first with questions on texts of many kinds, then with
+questions on the five reports: a weight matrix W of the encoder became W + B A. The sum is taken when the graph is
+exported, so a question pays nothing for it; the model's own files stay as they are pinned.
 """
 
 from pathlib import Path

@@ -248,6 +248,11 @@ def make_result(
     }
 
 
+def result_file(folder: Path, gold: Path, split: str, result: JSON) -> Path:
+    """Return where the results of a run are kept: by time, set, split and commit."""
+    return folder / f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}-{gold.stem}-{split}-{result['commit'] or 'no-commit'}.json"
+
+
 def dump_result(result: JSON) -> str:
     """Return the JSON text of a results file: a line a row, so that two of them can be told apart by eye."""
     head = {key: value for key, value in result.items() if key != "rows"}
