@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from cyberqa.judging.words import STOP_WORDS, Lexicon, Word, WordKind
 
 _SPELLED = re.compile(r"[^\W\d_]+")
 _LEAST_INITIALS = 3
+_TEXTS_KEPT = 4096  # sentences whose initials a session remembers
 
 
 def held_stems(text: str, words: Sequence[Word], lexicon: Lexicon) -> set[str]:
@@ -48,11 +50,12 @@ def is_person(one: Word, other: Word, lexicon: Lexicon) -> bool:
     )
 
 
-def initials_of(text: str) -> list[str]:
+@lru_cache(_TEXTS_KEPT)
+def initials_of(text: str) -> tuple[str, ...]:
     """Return the initials of each run of words with capitals; small stop words do not break one.
 
     >>> initials_of("the World Summit on the Information Society and its follow-up")
-    ['WSIS']
+    ('WSIS',)
     """
     runs, run, end = [], "", 0
     for match in _SPELLED.finditer(text):
@@ -66,4 +69,4 @@ def initials_of(text: str) -> list[str]:
         elif word not in STOP_WORDS:
             runs.append(run)
             run = ""
-    return [each for each in (*runs, run) if len(each) >= _LEAST_INITIALS]
+    return tuple(each for each in (*runs, run) if len(each) >= _LEAST_INITIALS)

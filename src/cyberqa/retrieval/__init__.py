@@ -75,10 +75,10 @@ def retrieve(
     among these chunks only.
     """
     candidates = _CANDIDATES
-    found = _rank(generation, query, candidates, mode, allowed)
+    found = _rank(generation, query, candidates, mode, allowed, most=k)
     while len(found) < k and len(found) == candidates:
         candidates *= 2
-        found += _behind(found, _rank(generation, query, candidates, mode, allowed))
+        found += _behind(found, _rank(generation, query, candidates, mode, allowed, most=candidates))
     return found[:k]
 
 
@@ -93,8 +93,10 @@ def _behind(found: Sequence[Hit], more: Sequence[Hit]) -> list[Hit]:
     ]
 
 
-def _rank(generation: Generation, query: Query, candidates: int, mode: Mode, allowed: Mask | None) -> list[Hit]:
-    """Return the candidates, so many at most, in order."""
+def _rank(
+    generation: Generation, query: Query, candidates: int, mode: Mode, allowed: Mask | None, *, most: int
+) -> list[Hit]:
+    """Return the best of so many candidates, in order."""
     forms = query.forms
     words = _Words.find(generation, query, mode, allowed, candidates)
     rows = _candidates(generation, forms, words, candidates, mode, allowed)
@@ -108,7 +110,7 @@ def _rank(generation: Generation, query: Query, candidates: int, mode: Mode, all
             signals["quoted words"] = words.shares_quoted(rows)
     scores = np.sum(list(signals.values()), axis=0)
     # Scores are shown to six decimals: what looks equal is ordered as a tie. Rows follow document and position.
-    order = sorted(range(len(rows)), key=lambda place: (-round(float(scores[place]), 6), int(rows[place])))
+    order = sorted(range(len(rows)), key=lambda place: (-round(float(scores[place]), 6), int(rows[place])))[:most]
     return [
         Hit(
             int(rows[place]),
