@@ -27,8 +27,8 @@ BEYOND = "beyond the candidates"
 """The name of that signal: what hits are lowered by that come behind those that are ranked for every k."""
 
 _CANDIDATES = 60
-"""Chunks that are ranked by all signals: the best by cosine plus _PROPOSED_BY_WORDS x relative BM25. On dev and practice
-80 and 100 find no more, and take a question 6 and 9 hundredths longer."""
+"""Chunks that are ranked by all signals: the best by cosine plus _PROPOSED_BY_WORDS x relative BM25. Of dev and
+practice 80 and 100 find no more, and take 6 and 9 hundredths longer."""
 _PROPOSED_BY_WORDS = 0.4
 
 # Beside late interaction, whose weight is 1. docs/retrieval.md has what each is worth.
