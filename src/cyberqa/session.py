@@ -96,8 +96,7 @@ class Session:
     @property
     def uncovered(self) -> Mapping[str, Sequence[str]]:
         """Language code -> ids of the documents in it, for each language that the model does not cover."""
-        covered = self._encoder.info.languages
-        return {} if covered is None else languages.uncovered(self.generation.languages(), covered)
+        return languages.uncovered(self.generation.languages(), self._encoder.info.languages)
 
     def matching_documents(self, documents: Sequence[str] = (), where: Sequence[str] = ()) -> list[str]:
         """Return the ids of the documents that a question with this filter is put to, sorted.

@@ -17,8 +17,8 @@ from cyberqa.retrieval.phrases import phrase_matches, quoted_phrases
 from cyberqa.types import Hit, Mask
 
 RANKING = "late/9"
-"""Raised with any change of the rules here, in late.py, framing.py, names/, judging/ordering.py or of the token codec:
-a calibration is for one."""
+"""Raised with any change of the rules in this room, in names/ or judging/, or of the token codec: a calibration is for
+one."""
 
 LATE_INTERACTION = "late interaction"
 """The name of that signal of a hit."""
