@@ -27,7 +27,7 @@ from cyberqa.index.cache import CACHE_FILE, Cache
 from cyberqa.index.generation import Generation
 from cyberqa.index.manifest import FORMAT, current_generation, generation_folder
 from cyberqa.index.state import IndexState
-from cyberqa.ingest import BuildReport, build_index, building, plan_index
+from cyberqa.ingest import BuildReport, build_index, cutting, plan_index
 from cyberqa.session import Session
 from cyberqa.settings import Settings, load_settings
 
@@ -45,13 +45,13 @@ def contents(settings: Settings) -> dict[str, bytes]:
 def reads(monkeypatch) -> list[str]:
     """The ids of the documents that a reader is given."""
     seen: list[str] = []
-    whole = building.read_bytes
+    whole = cutting.read_bytes
 
     def read(id_: str, data: bytes):
         seen.append(id_)
         return whole(id_, data)
 
-    monkeypatch.setattr(building, "read_bytes", read)
+    monkeypatch.setattr(cutting, "read_bytes", read)
     return seen
 
 
@@ -137,7 +137,7 @@ def test_a_file_that_moves_to_another_folder_is_not_even_cut_again(settings, mon
     build(settings)
     (settings.corpus / "2019").mkdir()
     (settings.corpus / "alpha.txt").rename(settings.corpus / "2019" / "alpha.txt")
-    monkeypatch.setattr(building, "prepare", None)
+    monkeypatch.setattr(cutting, "prepare", None)
     assert build(settings).renamed == {"alpha.txt": "2019/alpha.txt"}
 
 

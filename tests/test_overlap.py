@@ -22,7 +22,7 @@ from cyberqa.index.growing import ArrayFile
 from cyberqa.index.opening import empty_vectors
 from cyberqa.index.postings import PostingsBuilder
 from cyberqa.index.tokens import ROW, ChunkTokens, TokenFiles
-from cyberqa.ingest import build_index, building, embedder
+from cyberqa.ingest import build_index, building, cutting, embedder
 from cyberqa.settings import Settings, usable_cores
 from test_incremental import contents
 
@@ -49,7 +49,7 @@ def test_documents_are_cut_while_a_text_of_an_earlier_one_is_embedded(settings, 
     monkeypatch.setattr(embedder, "GROUP_TEXTS", 1)
     write_notes(settings, 4)
     all_cut = threading.Event()
-    whole = building.prepare
+    whole = cutting.prepare
 
     def prepare(document, *arguments):
         if document.id == "note003.txt":
@@ -61,7 +61,7 @@ def test_documents_are_cut_while_a_text_of_an_earlier_one_is_embedded(settings, 
             assert all_cut.wait(WAIT_S), "nothing is cut while a text is embedded"
             yield from super().encode(texts)
 
-    monkeypatch.setattr(building, "prepare", prepare)
+    monkeypatch.setattr(cutting, "prepare", prepare)
     assert build_index(settings, encoder=Waiting()).failures == {}
 
 
@@ -100,10 +100,10 @@ def test_no_more_documents_are_held_than_are_allowed(settings, monkeypatch):
     tighten(monkeypatch, texts=4, chunks=6, group=2)
     write_notes(settings, 60)
     with monkeypatch.context() as patched:
-        assert 2 <= held_at_most(settings, patched, building, "prepare") <= 6 + 2
+        assert 2 <= held_at_most(settings, patched, cutting, "prepare") <= 6 + 2
     shutil.rmtree(settings.index / "generations")
     ahead = building._BEGUN_PER_WORKER * usable_cores() + 1
-    assert held_at_most(settings, monkeypatch, building.Parcel, "load") <= ahead + 6 + 2
+    assert held_at_most(settings, monkeypatch, cutting.Parcel, "load") <= ahead + 6 + 2
 
 
 def test_documents_from_the_cache_that_wait_for_a_new_one_are_bounded_too(settings, monkeypatch):
@@ -113,7 +113,7 @@ def test_documents_from_the_cache_that_wait_for_a_new_one_are_bounded_too(settin
     build_index(settings, encoder=FakeEncoder())
     (settings.corpus / "alpha.txt").write_text("Alpha report\n\nAnother text.\n", "utf-8")
     ahead = building._BEGUN_PER_WORKER * usable_cores() + 1
-    assert held_at_most(settings, monkeypatch, building.Parcel, "load") <= ahead + 6 + 2
+    assert held_at_most(settings, monkeypatch, cutting.Parcel, "load") <= ahead + 6 + 2
 
 
 @pytest.mark.parametrize(("texts", "chunks", "group"), [(0, 0, 1), (3, 2, 2), (5, 9, 3)])

@@ -10,7 +10,7 @@ from conftest import FakeEncoder, make_pdf, run_cli
 from cyberqa import documents, ingest
 from cyberqa.describing import build_notes
 from cyberqa.index.generation import Generation
-from cyberqa.ingest import building
+from cyberqa.ingest import cutting
 from cyberqa.location import page_ranges
 from cyberqa.types import Repair
 from test_ask import schema
@@ -40,7 +40,7 @@ def mended(settings, monkeypatch):
         found = make(id_, *what)
         return replace(found, repairs=REPAIRS, warnings=(SCANNED,)) if id_ == "port.pdf" else found
 
-    monkeypatch.setattr(building, "make_document", make_with_repairs)
+    monkeypatch.setattr(cutting, "make_document", make_with_repairs)
     return settings
 
 

@@ -21,8 +21,10 @@ from cyberqa.index.manifest import Manifest, generation_folder
 from cyberqa.index.publishing import is_whole, make_current, sweep_generations, sweep_scratch
 from cyberqa.index.state import IndexState
 from cyberqa.index.writing import write_generation
-from cyberqa.ingest.building import Builder, DocumentChangedError, EncoderOnDemand
+from cyberqa.ingest.building import Builder
+from cyberqa.ingest.cutting import DocumentChangedError
 from cyberqa.ingest.keys import Keys
+from cyberqa.ingest.on_demand import EncoderOnDemand
 from cyberqa.ingest.planning import Plan
 from cyberqa.ingest.reporting import BuildReport, Changes, OnProgress, PlanReport, Progress, readable
 from cyberqa.names.collecting import AliasCollector
