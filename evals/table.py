@@ -14,19 +14,9 @@ from typing import Any
 from cyberqa import render
 from cyberqa.evaluation.gold import load_gold
 from cyberqa.evaluation.reporting import report_html
-from cyberqa.evaluation.running import (
-    DEPTH,
-    PASSAGE_CHARACTERS,
-    SHORT_ANSWER,
-    ask_all,
-    dump_result,
-    figure_text,
-    make_result,
-    read_run,
-    result_file,
-    result_text,
-    score_run,
-)
+from cyberqa.evaluation.results import dump_result, figure_text, make_result, result_file, result_text
+from cyberqa.evaluation.running import DEPTH, SHORT_ANSWER, ask_all, read_run, score_run
+from cyberqa.evaluation.summary import PASSAGE_CHARACTERS
 from cyberqa.retrieval import Mode
 from cyberqa.session import Session
 from cyberqa.settings import load_settings

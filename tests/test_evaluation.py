@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 from conftest import CORPUS, ROOT, run_cli, working_folder
 from cyberqa import render
 from cyberqa.errors import GoldError
-from cyberqa.evaluation import gating, running, statistics
+from cyberqa.evaluation import gating, results, running, statistics
 from cyberqa.evaluation.comparing import compare
 from cyberqa.evaluation.exporting import qrels_lines, run_lines
 from cyberqa.evaluation.gold import GoldQuestion, Unit, check_gold, find_units, load_gold, locate, locate_folded
 from cyberqa.evaluation.measures import MEASURES, Retrieved, credit, holds_short_answer, measure
 from cyberqa.evaluation.reporting import report_html
-from cyberqa.evaluation.running import SHORT_ANSWER, score_run, summarise
+from cyberqa.evaluation.running import SHORT_ANSWER, score_run
+from cyberqa.evaluation.summary import summarise
 from cyberqa.types import Span
 from test_ask import schema
 
@@ -275,7 +276,7 @@ def dev(real_index, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def result(dev):
-    return running.load_result(dev)
+    return results.load_result(dev)
 
 
 def test_a_run_holds_every_question_of_its_side_and_no_other(result):
@@ -319,7 +320,7 @@ def test_a_run_on_test_is_always_written_down(tmp_path, real_index):
         assert run_cli(*run, "--split", "test", "--output", "mine.json") == 0
         (counted,) = (tmp_path / "evals" / "results").iterdir()
         assert "small-test" in counted.name
-        assert running.load_result(counted)["rows"] == running.load_result(Path("mine.json"))["rows"]
+        assert results.load_result(counted)["rows"] == results.load_result(Path("mine.json"))["rows"]
 
 
 def test_a_floor_whose_figure_is_gone_is_not_dropped_in_silence(result):
@@ -345,7 +346,7 @@ def test_the_same_run_again_gives_the_same_figures(result, real_index, tmp_path)
     run_cli(
         "eval", "run", "--gold", GOLD_FILE, "--corpus", CORPUS, "--index", real_index, "--output", tmp_path / "b.json"
     )
-    again = running.load_result(tmp_path / "b.json")
+    again = results.load_result(tmp_path / "b.json")
     assert again["rows"] == result["rows"]
     assert again["summary"]["overall"] == result["summary"]["overall"]
 
@@ -652,5 +653,5 @@ def test_an_index_with_more_documents_lists_them_as_distractors(real_index, tmp_
     ingest.build_index(replace(real_settings, corpus=corpus, index=warm_index))
     output = tmp_path / "more.json"
     run_cli("eval", "run", "--gold", GOLD_FILE, "--corpus", corpus, "--index", warm_index, "--output", output)
-    assert running.load_result(output)["distractors"] == ["extra.txt"]
-    assert SHORT_ANSWER in running.load_result(output)["summary"]["overall"]
+    assert results.load_result(output)["distractors"] == ["extra.txt"]
+    assert SHORT_ANSWER in results.load_result(output)["summary"]["overall"]

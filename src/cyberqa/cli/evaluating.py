@@ -82,7 +82,7 @@ def run(
     Every run on test is written to evals/results, so that it is counted.
     """
     from cyberqa import render
-    from cyberqa.evaluation.running import dump_result, result_file, result_text
+    from cyberqa.evaluation.results import dump_result, result_file, result_text
 
     if run_file is not None and mode is not None:
         raise UsageError("--run and --mode exclude each other: a run made elsewhere has its own way of asking")
@@ -107,7 +107,7 @@ def compare(
     from cyberqa import render
     from cyberqa.evaluation.comparing import compare as compare_results
     from cyberqa.evaluation.comparing import compare_text
-    from cyberqa.evaluation.running import load_result
+    from cyberqa.evaluation.results import load_result
 
     comparison = compare_results(load_result(a), load_result(b))
     write((render.dump_json(comparison) if as_json else compare_text(comparison)) + "\n")
@@ -128,7 +128,7 @@ def gate(
 ) -> None:
     """Exit 5 when a floor is broken, or the gold set or its documents are not those recorded."""
     from cyberqa.evaluation.gating import broken_floors, dump_floors, read_floors, updated_floors
-    from cyberqa.evaluation.running import load_result
+    from cyberqa.evaluation.results import load_result
 
     if lower and not update:
         raise UsageError("--lower goes with --update", hint="run: cyberqa eval gate --help")
@@ -159,7 +159,7 @@ def report(
     """Write one self-contained HTML page."""
     from cyberqa.evaluation.comparing import compare as compare_results
     from cyberqa.evaluation.reporting import report_html
-    from cyberqa.evaluation.running import load_result
+    from cyberqa.evaluation.results import load_result
 
     result = load_result(results)
     comparison = compare_results(result, load_result(other)) if other else None
@@ -174,7 +174,7 @@ def export(
 ) -> None:
     """Write a TREC run and qrels that trec_eval and ir_measures read."""
     from cyberqa.evaluation.exporting import qrels_lines, run_lines
-    from cyberqa.evaluation.running import load_result
+    from cyberqa.evaluation.results import load_result
 
     result = load_result(results)
     output.mkdir(parents=True, exist_ok=True)
@@ -197,7 +197,8 @@ def _evaluate(
 ) -> "JSON":
     from cyberqa import render
     from cyberqa.evaluation.gold import load_gold
-    from cyberqa.evaluation.running import DEPTH, ask_all, make_result, read_run, score_run
+    from cyberqa.evaluation.results import make_result
+    from cyberqa.evaluation.running import DEPTH, ask_all, read_run, score_run
     from cyberqa.retrieval import parse_mode
 
     if split not in SPLIT_CHOICES:

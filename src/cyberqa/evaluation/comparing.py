@@ -5,7 +5,8 @@ from dataclasses import asdict
 
 from cyberqa.errors import GoldError
 from cyberqa.evaluation.measures import MEASURES
-from cyberqa.evaluation.running import SHORT_ANSWER, answerable_rows, figure_text
+from cyberqa.evaluation.results import answerable_rows, figure_text
+from cyberqa.evaluation.running import SHORT_ANSWER
 from cyberqa.evaluation.statistics import mean_estimate, randomisation_p
 from cyberqa.types import JSON
 

@@ -7,7 +7,7 @@ question that needs all its evidence is the one figure that these files cannot c
 
 from collections.abc import Iterator
 
-from cyberqa.evaluation.running import answerable_rows
+from cyberqa.evaluation.results import answerable_rows
 from cyberqa.types import JSON
 
 RUN_NAME = "cyberqa"

@@ -6,7 +6,9 @@ from importlib import resources
 
 from cyberqa.evaluation.comparing import DECIDING
 from cyberqa.evaluation.measures import MEASURES
-from cyberqa.evaluation.running import SHORT_ANSWER, SHORT_ANSWER_OF_RELEVANT, figure_text
+from cyberqa.evaluation.results import figure_text
+from cyberqa.evaluation.running import SHORT_ANSWER
+from cyberqa.evaluation.summary import SHORT_ANSWER_OF_RELEVANT
 from cyberqa.types import JSON
 
 _WORST = 25
