@@ -108,7 +108,7 @@ def changed(changes: Sequence[Change]) -> Iterator[None]:
 
 def ask_every_variant(opened: Session, gold: Sequence[GoldQuestion]) -> tuple[np.ndarray, np.ndarray]:
     """Return the measures ``(variants, questions, measures)`` and the milliseconds ``(variants, questions)``."""
-    texts = {id_: opened.generation.document(id_).text for id_ in opened.generation.document_ids()}
+    texts = {id_: opened.generation.contents.document(id_).text for id_ in opened.generation.contents.document_ids()}
     values = np.zeros((len(VARIANTS), len(gold), len(MEASURES)))
     times = np.zeros(values.shape[:2])
     gc.disable()  # it would fall on some variants and not on others

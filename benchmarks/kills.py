@@ -109,7 +109,7 @@ def check(settings: Settings, encoder: Encoder, states: list[State]) -> None:
     with Session.open(settings, encoder) as session:
         passages = session.ask(QUESTION).passages
         generation = session.generation
-        held = [(id_, generation.document(id_).text) for id_ in generation.document_ids()]
+        held = [(id_, generation.contents.document(id_).text) for id_ in generation.contents.document_ids()]
         assert passages, "no answer"
         assert held in [sorted(state.items()) for state in states], f"lost or doubled: {[id_ for id_, _ in held]}"
         texts = dict(held)

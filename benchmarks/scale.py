@@ -200,11 +200,11 @@ def recall(index: Path) -> dict[str, float]:
     generation, encoder = Generation.open_current(index), GraphEncoder.load()
     vectors = np.stack([each.vector for each in encoder.encode(questions())])
     cpu = time.process_time()
-    found = [generation.nearest_rows(vector, 100) for vector in vectors]
+    found = [generation.vectors.nearest_rows(vector, 100) for vector in vectors]
     spent = time.process_time() - cpu
     everything = np.ones(generation.manifest.chunks, np.bool_)
     cpu = time.process_time()
-    exact = [generation.nearest_rows(vector, 100, everything) for vector in vectors]
+    exact = [generation.vectors.nearest_rows(vector, 100, everything) for vector in vectors]
     return {
         "nearest_ms": spent / len(vectors) * 1000,
         "nearest_exact_ms": (time.process_time() - cpu) / len(vectors) * 1000,

@@ -115,7 +115,10 @@ class Rows:
             with Session.open(load_settings({"corpus": source.corpus, "index": source.index})) as session:
                 recipe = session.generation.manifest.recipe
                 found_by.add((recipe.encoder.identity, int(recipe.rules["size_chars"])))
-                texts = {id_: session.generation.document(id_).text for id_ in session.generation.document_ids()}
+                texts = {
+                    id_: session.generation.contents.document(id_).text
+                    for id_ in session.generation.contents.document_ids()
+                }
                 for question in source.questions():
                     found: list[tuple[Passage, Signs]] = session.signs(question.question, DEPTH)
                     found += found[-1:] * (DEPTH - len(found))

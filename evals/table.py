@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--splits", nargs="*", default=["dev", "test"])
     options = parser.parse_args()
     session = Session.open(load_settings({"corpus": options.corpus, "index": options.index}))
-    documents = {id_: session.generation.document(id_) for id_ in session.generation.document_ids()}
+    documents = {id_: session.generation.contents.document(id_) for id_ in session.generation.contents.document_ids()}
     texts = {id_: document.text for id_, document in documents.items()}
     for split in options.splits:
         gold = [question for question in load_gold(options.gold) if split in ("all", question.split)]

@@ -109,7 +109,7 @@ def session(real_settings: Settings) -> Iterator[Session]:
 
 def bm25_scores(generation: Generation, text: str, corrections: Sequence[Correction] = ()) -> NDArray[np.float32]:
     """Return the BM25 score of every chunk."""
-    return generation.word_scores(text, corrections).of(np.arange(generation.manifest.chunks))
+    return generation.vocabulary.word_scores(text, corrections).of(np.arange(generation.manifest.chunks))
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def arranged(tmp_path):
     vectors = clustered(10_000)
     written(tmp_path, vectors)
     search = arrange_vectors(tmp_path, DIM, 1000)
-    return vectors, ChunkVectors(tmp_path, DIM, search, len(vectors)), search
+    return vectors, ChunkVectors(tmp_path / CHUNK_VECTORS_FILE, DIM, search, len(vectors)), search
 
 
 # --- the choice ----------------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ def test_where_the_lists_searched_hold_too_few_all_are_searched(tmp_path):
     vectors = clustered(2000)
     written(tmp_path, vectors)
     search = replace(arrange_vectors(tmp_path, DIM, 1), probed=1)
-    found = ChunkVectors(tmp_path, DIM, search, len(vectors))
+    found = ChunkVectors(tmp_path / CHUNK_VECTORS_FILE, DIM, search, len(vectors))
     sizes = {len(set(found.nearest_rows(vector, 100).tolist())) for vector in vectors[::50]}
     assert sizes == {100}
 
@@ -132,7 +132,7 @@ def test_any_number_of_vectors_can_be_arranged(tmp_path_factory, total, seed):
     vectors[: total // 2] = vectors[0]  # the same passage many times over
     written(folder, vectors)
     search = arrange_vectors(folder, DIM, 1)
-    found = ChunkVectors(folder, DIM, search, total)
+    found = ChunkVectors(folder / CHUNK_VECTORS_FILE, DIM, search, total)
     assert np.array_equal(found.chunk_vectors(np.arange(total)), vectors)
     assert search_faults(folder, DIM, search) == []
     assert search.recall_at_10 >= 0.99
@@ -187,12 +187,12 @@ HOSTILE = {
 def test_a_file_of_somebody_else_is_refused(tmp_path, damage):
     file = written(tmp_path, clustered(500))
     search = arrange_vectors(tmp_path, DIM, 1)
-    ChunkVectors(tmp_path, DIM, search, 500)
+    ChunkVectors(tmp_path / CHUNK_VECTORS_FILE, DIM, search, 500)
     data = bytearray(file.read_bytes())
     damage(data, header_of(file, search.lists))
     file.write_bytes(data)
     with pytest.raises((ValueError, RuntimeError)):
-        ChunkVectors(tmp_path, DIM, search, 500)
+        ChunkVectors(tmp_path / CHUNK_VECTORS_FILE, DIM, search, 500)
 
 
 @pytest.mark.parametrize("other", [{"lists": 7}, {"lists": -1}, {"lists": 1 << 40}, {"probed": 99}, {"lists": 0}])
@@ -200,7 +200,7 @@ def test_a_manifest_that_says_otherwise_is_refused(tmp_path, other):
     written(tmp_path, clustered(500))
     search = arrange_vectors(tmp_path, DIM, 1)
     with pytest.raises((ValueError, RuntimeError)):
-        ChunkVectors(tmp_path, DIM, replace(search, **other), 500)
+        ChunkVectors(tmp_path / CHUNK_VECTORS_FILE, DIM, replace(search, **other), 500)
 
 
 # --- a whole index -------------------------------------------------------------------------------------------

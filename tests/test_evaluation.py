@@ -65,12 +65,12 @@ def test_the_gold_set_has_what_was_promised():
 
 def test_every_section_of_every_report_is_covered(session):
     generation = session.generation
-    sections = {(c.document, c.section) for c in map(generation.chunk, range(generation.manifest.chunks))}
+    sections = {(c.document, c.section) for c in map(generation.contents.chunk, range(generation.manifest.chunks))}
     covered = set()
     for question in GOLD:
         for found in find_units(question, TEXTS, {}):
             for row in range(generation.manifest.chunks):
-                chunk = generation.chunk(row)
+                chunk = generation.contents.chunk(row)
                 if (
                     chunk.document == found.doc
                     and chunk.span.start < found.span.end

@@ -119,9 +119,9 @@ def test_a_filter_gives_what_brute_force_gives_over_the_allowed_chunks(session, 
     """Of a chunk's own signals only BM25 knows of others: it is divided by the best of those that may be found."""
     generation = session.generation
     query = Query(tuple(encode_forms(session._encoder, [question])))
-    allowed = generation.chunks_of(session.matching_documents(TWO))
+    allowed = generation.contents.chunks_of(session.matching_documents(TWO))
     rows = np.flatnonzero(allowed)
-    assert {generation.chunk(int(row)).document for row in rows} == set(session.matching_documents(TWO))
+    assert {generation.contents.chunk(int(row)).document for row in rows} == set(session.matching_documents(TWO))
     weight = {Mode.DENSE: 0.0, Mode.LEXICAL: 1.0, Mode.HYBRID: 0.02}[mode]
     bm25 = bm25_scores(generation, question)
     words = weight * bm25 / (bm25[rows].max() or 1.0)
@@ -143,11 +143,11 @@ def test_the_nearest_among_the_allowed_are_found_however_far_they_are(session):
     """With more chunks than candidates: taking the nearest of all and dropping the rest would lose them."""
     generation = session.generation
     form = encode_forms(session._encoder, [QUESTION])[0]
-    far = generation.nearest_rows(form.vector, generation.manifest.chunks)[-7:]
+    far = generation.vectors.nearest_rows(form.vector, generation.manifest.chunks)[-7:]
     allowed = np.zeros(generation.manifest.chunks, np.bool_)
     allowed[far] = True
-    assert list(generation.nearest_rows(form.vector, 5, allowed)) == list(far[:5])
-    assert list(generation.nearest_rows(form.vector, 200, allowed)) == list(far)
+    assert list(generation.vectors.nearest_rows(form.vector, 5, allowed)) == list(far[:5])
+    assert list(generation.vectors.nearest_rows(form.vector, 200, allowed)) == list(far)
     assert {hit.row for hit in retrieve(generation, Query((form,)), 7, Mode.DENSE, allowed)} == set(far)
     assert {hit.row for hit in retrieve(generation, Query((form,)), 5, Mode.DENSE, allowed)} < set(far)
 

@@ -44,43 +44,45 @@ def digests(index: Path) -> dict[str, bytes]:
 def test_faiss_gives_the_ids_and_scores_of_brute_force(session):
     generation = session.generation
     total = generation.manifest.chunks
-    vectors = generation.chunk_vectors(np.arange(total))
+    vectors = generation.vectors.of_rows(np.arange(total))
     for question in ("who supported ALCIRT", "Montenegro CIRT", "NATO cyber defence", "education programmes"):
         vector = next(session._encoder.encode([question])).vector
-        rows = generation.nearest_rows(vector, 10)
+        rows = generation.vectors.nearest_rows(vector, 10)
         expected = np.argsort(-(vectors @ vector), kind="stable")[:10]
         assert rows.tolist() == expected.tolist()
-        scores, _ = generation._vectors.search(vector[None], 10)
+        scores, _ = generation.vectors._vectors.search(vector[None], 10)
         assert np.abs(scores[0] - (vectors @ vector)[expected]).max() <= 1e-5
 
 
 def test_vectors_in_the_index_are_those_of_title_trail_and_text(session):
     generation = session.generation
     encoder = session._encoder
-    row = next(r for r in range(generation.manifest.chunks) if generation.chunk(r).section[-1:] == ("4.1 Albania",))
-    chunk = generation.chunk(row)
-    document = generation.document(chunk.document)
+    row = next(
+        r for r in range(generation.manifest.chunks) if generation.contents.chunk(r).section[-1:] == ("4.1 Albania",)
+    )
+    chunk = generation.contents.chunk(row)
+    document = generation.contents.document(chunk.document)
     shown, rest = (document.text[span.start : span.end] for span in (chunk.span, chunk.continuation))
     matched = f"{document.title}. {'. '.join(chunk.section)}\n{shown} {rest}"
-    stored = generation.chunk_vectors(np.array([row]))[0]
+    stored = generation.vectors.of_rows(np.array([row]))[0]
     assert np.array_equal(stored, next(encoder.encode([matched])).vector.astype(np.float16))
 
 
 def test_the_text_of_a_chunk_read_alone_is_what_its_document_has_there(session):
     generation = session.generation
-    assert any(not generation.document(id_).text.isascii() for id_ in generation.document_ids())
+    assert any(not generation.contents.document(id_).text.isascii() for id_ in generation.contents.document_ids())
     for row in range(generation.manifest.chunks):
-        chunk = generation.chunk(row)
-        text = generation.document(chunk.document).text
-        assert generation.text_of_chunk(row) == text[chunk.span.start : chunk.span.end]
+        chunk = generation.contents.chunk(row)
+        text = generation.contents.document(chunk.document).text
+        assert generation.contents.text_of_chunk(row) == text[chunk.span.start : chunk.span.end]
 
 
 def test_chunks_come_back_as_they_were_cut(settings):
     encoder = FakeEncoder()
     build(settings, encoder)
     generation = Generation.open_current(settings.index)
-    document = generation.document("alpha.txt")
-    chunk = generation.chunk(0)
+    document = generation.contents.document("alpha.txt")
+    chunk = generation.contents.chunk(0)
     assert document.text == (settings.corpus / "alpha.txt").read_text("utf-8")
     assert (
         document.text[chunk.span.start : chunk.span.end] == "The alpha team met in Tirana in 2019. It had nine members."
@@ -113,14 +115,14 @@ def test_tokens_that_end_too_early_are_refused(settings):
     folder = generation_folder(settings.index, current_generation(settings.index))
     generation = Generation.open_current(settings.index)
     tokens = np.load(folder / "tokens.npy")
-    codes, firsts = generation.token_codes(np.array([1, 0]))
+    codes, firsts = generation.tokens.codes(np.array([1, 0]))
     about = generation.rows
     assert np.array_equal(codes, np.concatenate([tokens[about["tokens"][0] :], tokens[: about["tokens"][0]]]))
     assert firsts.tolist() == [0, about["tokens"][1]]
     with (folder / "tokens.npy").open("r+b") as handle:
         handle.truncate((folder / "tokens.npy").stat().st_size - tokens.shape[1])
     with pytest.raises(ValueError, match="end before"):
-        generation.token_codes(np.array([0, 1]))
+        generation.tokens.codes(np.array([0, 1]))
 
 
 # --- generations ---------------------------------------------------------------------------------------------

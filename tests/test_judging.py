@@ -500,7 +500,9 @@ def test_a_thousand_words_are_read():
 
 
 def judged(lacks=(), has=(), kind=None, unknown=0.0) -> Judged:
-    return Judged(Signs(0, unknown, 1, 0, 0, 0, 0), tuple(lacks), tuple(has), kind)
+    return Judged(
+        Signs(0, unknown, 1, 0, 0, 0, 0), tuple(lacks), ("zebra", "quagga") if unknown else (), tuple(has), kind
+    )
 
 
 def test_missing_is_what_the_first_three_passages_all_lack_else_what_the_first_lacks():
@@ -519,7 +521,7 @@ def test_missing_is_said_in_words():
     assert missing_text([judged([], ["ENCYSEC"])]) == ""
     elsewhere = replace(judged(), signs=Signs(0, 0, 1, 0, -1, 0, 0))
     assert missing_text([elsewhere]) == "the nearest passages are about other places"
-    assert missing_text([judged(unknown=-0.7)]) == "few of its words stand anywhere in the documents"
+    assert missing_text([judged(unknown=-0.7)]) == "'zebra' and 'quagga' stand nowhere in the documents"
 
 
 def test_what_is_missing_is_found_by_judging():
@@ -682,9 +684,12 @@ def test_a_generation_tells_how_words_are_written_and_how_many_chunks_hold_them(
     (settings.corpus / "sources.toml").write_text('["a.txt"]\nlanguage = "en"\n', "utf-8")  # too short to tell
     ingest.build_index(settings, encoder=FakeEncoder())
     generation = Generation.open_current(settings.index)
-    assert generation.capitals("osce") == Capitals(1.0, True)
-    assert generation.capitals("team") == NO_CAPITALS
-    assert (generation.document_frequency("osc"), generation.document_frequency("nowhere")) == (1, 0)
+    assert generation.vocabulary.capitals("osce") == Capitals(1.0, True)
+    assert generation.vocabulary.capitals("team") == NO_CAPITALS
+    assert (generation.vocabulary.document_frequency("osc"), generation.vocabulary.document_frequency("nowhere")) == (
+        1,
+        0,
+    )
     generation.close()
 
 

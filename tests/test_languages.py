@@ -207,9 +207,9 @@ def test_words_are_known_and_completed_as_their_language_has_them(settings):
     (settings.corpus / "russian.txt").write_text(f"Отчёт\n\n{RUSSIAN}\n", "utf-8")
     ingest.build_index(settings, encoder=FakeEncoder())
     with contextlib.closing(Generation.open_current(settings.index)) as generation:
-        assert {"en", "ru"} <= generation.languages().keys()
-        assert generation.words_beginning("безоп", 5) == ["безопасности"]
-        assert "strategy" in [word.casefold() for word in generation.words_beginning("strateg", 5)]
+        assert {"en", "ru"} <= generation.contents.languages().keys()
+        assert generation.vocabulary.words_beginning("безоп", 5) == ["безопасности"]
+        assert "strategy" in [word.casefold() for word in generation.vocabulary.words_beginning("strateg", 5)]
         lexicon = read_lexicon(generation)
         asked = read_question("какие законы приняты", [(0, 5), (6, 12), (13, 20)], lexicon)
         assert [word.is_known for word in asked.words] == [False, True, True]

@@ -259,8 +259,8 @@ def generation(corpus_settings):
 
 
 def documents_with(generation, question):
-    scores = bm25_scores(generation, question, generation.corrections(question))
-    return {generation.chunk(int(row)).document for row in np.flatnonzero(scores)}
+    scores = bm25_scores(generation, question, generation.vocabulary.corrections(question))
+    return {generation.contents.chunk(int(row)).document for row in np.flatnonzero(scores)}
 
 
 @pytest.mark.parametrize(
@@ -310,12 +310,12 @@ def test_a_spelling_that_was_counted_is_not_counted_again(generation):
     ],
 )
 def test_what_a_word_may_have_meant(generation, typed, meant):
-    found = generation.corrections(f"who {typed}")
+    found = generation.vocabulary.corrections(f"who {typed}")
     assert [(correction.meant, correction.weight) for correction in found] == meant
 
 
 def test_a_word_that_the_model_knows_is_no_typo(generation):
-    assert generation.corrections("who minstry", {"minstry"}.__contains__) == []
+    assert generation.vocabulary.corrections("who minstry", {"minstry"}.__contains__) == []
 
 
 def test_a_short_name_is_not_mended_to_a_common_word():
@@ -332,7 +332,7 @@ def test_at_most_three_are_meant_the_most_frequent_first():
 def test_a_typo_finds_its_word_and_weighs_less(generation):
     typed, meant = "minstry", "ministry"
     exact = bm25_scores(generation, meant)
-    assert bm25_scores(generation, typed, generation.corrections(typed)) == pytest.approx(0.8 * exact)
+    assert bm25_scores(generation, typed, generation.vocabulary.corrections(typed)) == pytest.approx(0.8 * exact)
     assert exact.max() > 0
 
 
@@ -394,12 +394,12 @@ def test_what_is_quoted_is_not_mended(corpus_settings_once):
 )
 def test_a_phrase_is_held_word_for_word(generation, phrase, documents):
     held = phrase_matches(generation, [phrase])
-    assert {generation.chunk(row).document for row in held} == documents
+    assert {generation.contents.chunk(row).document for row in held} == documents
 
 
 def test_of_two_phrases_each_counts_its_share(generation):
     shares = phrase_matches(generation, ["on the way", "strategies"])
-    found = {generation.chunk(row).document: share for row, share in shares.items()}
+    found = {generation.contents.chunk(row).document: share for row, share in shares.items()}
     assert found == {"english.txt": 1.0, "unknown.txt": 0.5}
 
 
@@ -407,9 +407,9 @@ def test_of_two_phrases_each_counts_its_share(generation):
 def test_what_is_quoted_comes_first_and_nothing_is_lost(generation, mode):
     question = "strategies on the long way to laws"
     best, *_ = retrieve(generation, Query(tuple(encode_forms(FakeEncoder(), [question]))), 4, mode)
-    assert generation.chunk(best.row).document == "unknown.txt"
+    assert generation.contents.chunk(best.row).document == "unknown.txt"
     hits = retrieve(generation, Query(tuple(encode_forms(FakeEncoder(), [question + ' "the way to Tirana"']))), 4, mode)
-    assert generation.chunk(hits[0].row).document == "english.txt"
+    assert generation.contents.chunk(hits[0].row).document == "english.txt"
     assert {hit.row for hit in hits} >= {best.row}
 
 

@@ -216,7 +216,7 @@ def test_aliases_toml_makes_the_index_stale_and_another_generation_and_is_no_doc
     assert "aliases.toml" not in corpus.list_files(settings)
     second = ingest.build_index(settings, encoder=FakeEncoder())
     assert (second.generation != first.generation, second.failures, second.documents) == (True, {}, 2)
-    assert [alias.meant for alias in Generation.open_current(settings.index).aliases_for(["tirana"])["tirana"]] == [
+    assert [alias.meant for alias in Generation.open_current(settings.index).aliases.find(["tirana"])["tirana"]] == [
         "the capital city"
     ]
 
@@ -229,7 +229,7 @@ def test_aliases_come_back_as_they_were_collected(settings):
     for file in files:
         collector.add(file.name, find_names(file.read_text("utf-8")))
     expected = collector.aliases()
-    assert Generation.open_current(settings.index).aliases() == expected
+    assert Generation.open_current(settings.index).aliases.all() == expected
     assert {(alias.word, alias.meant) for alias in expected} >= {
         ("LEA", "Law Enforcement Agencies"),
         ("Tirana", "Albania"),

@@ -136,7 +136,7 @@ def _overlap(one, other) -> bool:
 
 def test_no_context_holds_a_heading_footnote_or_another_section(session):
     generation = session.generation
-    chunks = [generation.chunk(row) for row in range(generation.manifest.chunks)]
+    chunks = [generation.contents.chunk(row) for row in range(generation.manifest.chunks)]
     found = 0
     for row, chunk in enumerate(chunks):
         around = [span for span in sentences_around(generation, row, 5) if span]
@@ -146,7 +146,7 @@ def test_no_context_holds_a_heading_footnote_or_another_section(session):
             inside = [c for c in chunks if c.document == chunk.document and _overlap(c.span, span)]
             assert {c.section for c in inside} == {chunk.section}
             assert {c.kind for c in inside} <= {BlockKind.PARAGRAPH, BlockKind.LIST}
-            text = generation.document(chunk.document).text
+            text = generation.contents.document(chunk.document).text
             outside = list(text[span.start : span.end])
             for c in inside:
                 for at in range(max(c.span.start, span.start), min(c.span.end, span.end)):

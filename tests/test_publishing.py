@@ -115,7 +115,7 @@ def test_an_open_session_answers_from_its_generation_while_others_come_and_it_is
     assert first not in generations(settings)
     assert all("edition 0" in text for text in answers(session))
     assert session.ask("beta").index.generation == first
-    assert "edition 0" in session.generation.document("alpha.txt").text
+    assert "edition 0" in session.generation.contents.document("alpha.txt").text
     assert all("edition 3" in text for text in answers(opened(settings)))
 
 

@@ -85,7 +85,7 @@ def test_many_warnings_do_not_flood(settings, folders, capsys):
 def test_status_documents_tells_all_about_each(mended, folders, capsys):
     run_cli("index", *folders)
     told = status(capsys, "--documents", *folders).split("\n\n")
-    stored = Generation.open_current(mended.index).document("port.pdf")
+    stored = Generation.open_current(mended.index).contents.document("port.pdf")
     assert told[-1].rstrip("\n").split("\n") == [
         "  port.pdf",
         "    title       Port report",
@@ -133,7 +133,7 @@ def test_blocks_are_counted_as_they_were_read(settings):
     (settings.corpus / "report.md").write_text("# One\n\nText of it.\n\n# Two\n\n- a\n- b\n\nMore text.\n", "utf-8")
     ingest.build_index(settings, encoder=FakeEncoder())
     generation = Generation.open_current(settings.index)
-    assert generation.block_counts("report.md") == {"heading": 2, "list": 1, "paragraph": 2}
+    assert generation.contents.block_counts("report.md") == {"heading": 2, "list": 1, "paragraph": 2}
 
 
 def test_pages_are_told_in_short():

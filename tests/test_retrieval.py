@@ -85,17 +85,19 @@ def test_a_model_of_other_dimensions_gets_a_codec_that_is_the_same_every_time():
 
 def test_the_tokens_in_the_index_are_those_of_the_matched_text(session):
     generation, encoder = session.generation, session._encoder
-    row = next(r for r in range(generation.manifest.chunks) if generation.chunk(r).section[-1:] == ("4.1 Albania",))
-    chunk = generation.chunk(row)
-    document = generation.document(chunk.document)
+    row = next(
+        r for r in range(generation.manifest.chunks) if generation.contents.chunk(r).section[-1:] == ("4.1 Albania",)
+    )
+    chunk = generation.contents.chunk(row)
+    document = generation.contents.document(chunk.document)
     window = encoder.info.window_tokens
     trail = trail_text(document.title, chunk.section, encoder.count_tokens, window)
     matched = matched_text(document, chunk, trail)
     tokens = encoder.tokenize(matched.text)
     rows = next(encoder.encode([matched.text])).tokens[tokens.is_word]
-    codes, _ = generation.token_codes(np.array([row]))
+    codes, _ = generation.tokens.codes(np.array([row]))
     assert np.array_equal(codes, codec_for(encoder.info, rows.shape[1]).encode(rows))
-    sentences = generation.token_sentences(row)
+    sentences = generation.tokens.sentences(row, len(chunk.sentences))
     starts = tokens.spans[tokens.is_word, 0]
     assert np.array_equal(sentences == NO_SENTENCE, starts < matched.front)
     for place, sentence in enumerate(chunk.sentences[:-1]):
@@ -110,7 +112,7 @@ def test_all_that_is_stored_of_a_passage_takes_at_most_6_kb(real_index, session)
 
 
 def best_matches(generation, form, row: int) -> np.ndarray:
-    codes, _ = generation.token_codes(np.array([row]))
+    codes, _ = generation.tokens.codes(np.array([row]))
     return form.codec.cosines(form.tokens, codes).max(axis=0)
 
 
@@ -141,7 +143,7 @@ def test_the_score_is_the_sum_of_its_signals(session):
         row = np.array([hit.row])
         expected = {
             "late interaction": float(late_interaction(generation, [form], row)[0][0]),
-            "passage vector": 0.1 * float(generation.chunk_vectors(row)[0] @ form.vector),
+            "passage vector": 0.1 * float(generation.vectors.of_rows(row)[0] @ form.vector),
             "words": 0.02 * float(bm25[hit.row] / bm25.max()),
         }
         assert hit.signals == pytest.approx(expected, abs=1e-5)

@@ -294,7 +294,7 @@ def test_a_corpus_of_bombs_costs_the_bombs_only_and_order_is_kept(settings, monk
     assert sorted(report.failures) == [f"{number:02}.pdf" for number in range(0, 10, 2)]
     with Session.open(settings, FakeEncoder()) as session:
         kept = [f"{number:02}.pdf" for number in range(1, 10, 2)]
-        assert list(session.generation.document_ids()) == [*kept, "alpha.txt", "beta.txt"]
+        assert list(session.generation.contents.document_ids()) == [*kept, "alpha.txt", "beta.txt"]
 
 
 def test_the_index_does_not_depend_on_the_number_of_workers(settings, tmp_path, monkeypatch):

@@ -63,7 +63,9 @@ def ask_corpus(gold: list[GoldQuestion], work: Path, pdf: Path | None) -> tuple[
     cyberqa.build(corpus, index)
     with cyberqa.open(index, corpus=corpus) as session:
         answers = {q.id: render.answer_json(session.ask(q.question, DEPTH)) for q in gold}
-        return answers, {id_: session.generation.document(id_).text for id_ in session.generation.document_ids()}
+        return answers, {
+            id_: session.generation.contents.document(id_).text for id_ in session.generation.contents.document_ids()
+        }
 
 
 # --- locating ---------------------------------------------------------------------------------------------------

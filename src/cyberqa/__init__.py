@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         CorpusError,
         CyberqaError,
         DocumentError,
+        GoldError,
         IncompatibleIndexError,
         ModelError,
         NoIndexError,
@@ -28,9 +29,24 @@ if TYPE_CHECKING:
     from cyberqa.retrieval import Mode
     from cyberqa.session import Session
     from cyberqa.session import open_session as open
-    from cyberqa.types import Answer, Citation, Excerpt, Location, Passage, Verdict
+    from cyberqa.types import (
+        Answer,
+        Citation,
+        Excerpt,
+        IndexInfo,
+        Location,
+        Note,
+        Passage,
+        Repeat,
+        Surroundings,
+        Verdict,
+    )
 
 __version__ = "0.1.0"
+
+_NOUNS = (
+    "Answer", "Citation", "Excerpt", "IndexInfo", "Location", "Note", "Passage", "Repeat", "Surroundings", "Verdict"
+)  # fmt: skip
 
 _DOOR = {
     "build": ("cyberqa.ingest", "build_from"),
@@ -38,13 +54,14 @@ _DOOR = {
     "Session": ("cyberqa.session", "Session"),
     "BuildReport": ("cyberqa.ingest", "BuildReport"),
     "Mode": ("cyberqa.retrieval", "Mode"),
-    **{name: ("cyberqa.types", name) for name in ("Answer", "Citation", "Excerpt", "Location", "Passage", "Verdict")},
+    **{name: ("cyberqa.types", name) for name in _NOUNS},
     **{
         name: ("cyberqa.errors", name)
         for name in (
             "CorpusError",
             "CyberqaError",
             "DocumentError",
+            "GoldError",
             "IncompatibleIndexError",
             "ModelError",
             "NoIndexError",
@@ -63,15 +80,20 @@ __all__ = [
     "CyberqaError",
     "DocumentError",
     "Excerpt",
+    "GoldError",
     "IncompatibleIndexError",
+    "IndexInfo",
     "Location",
     "Mode",
     "ModelError",
     "NoIndexError",
+    "Note",
     "Passage",
+    "Repeat",
     "SearchIndexError",
     "Session",
     "SettingsError",
+    "Surroundings",
     "UsageError",
     "Verdict",
     "__version__",

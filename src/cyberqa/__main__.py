@@ -1,5 +1,18 @@
-"""``python -m cyberqa``."""
+"""The program: ``cyberqa``, and ``python -m cyberqa``."""
 
-from cyberqa.cli import main
+import sys
 
-main()
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C while it is being loaded ends it as quietly as later."""
+    try:
+        from cyberqa.cli import main as run
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    run()
+
+
+if __name__ == "__main__":
+    main()

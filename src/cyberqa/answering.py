@@ -34,7 +34,7 @@ def _passage(
     context: int,
 ) -> Passage:
     hit, chunk, document, exhibit = found.hit, found.chunk, found.document, found.exhibit
-    locator = generation.locator(document.id)
+    locator = generation.contents.locator(document.id)
     passage = _excerpt(document, locator, chunk.span)
     window = Span(chunk.sentences[exhibit.first].start, chunk.sentences[exhibit.last].end)
     return Passage(
@@ -61,13 +61,13 @@ def _surroundings(generation: Generation, document: Document, locator: Locator, 
 
 
 def _repeat(generation: Generation, hit: Hit) -> Repeat:
-    chunk = generation.chunk(hit.row)
-    return Repeat(**asdict(generation.locator(chunk.document).locate(chunk.span)), document=chunk.document)
+    chunk = generation.contents.chunk(hit.row)
+    return Repeat(**asdict(generation.contents.locator(chunk.document).locate(chunk.span)), document=chunk.document)
 
 
 def _notes(generation: Generation, document: Document, locator: Locator, chunk: Chunk) -> tuple[Note, ...]:
     spans = [chunk.span, *([chunk.continuation] if chunk.continuation else [])]
-    found = [footnote for span in spans for footnote in generation.footnotes(document.id, span)]
+    found = [footnote for span in spans for footnote in generation.contents.footnotes(document.id, span)]
     return tuple(
         Note(footnote.label, document.text[footnote.span.start : footnote.span.end], locator.locate(footnote.span))
         for footnote in found

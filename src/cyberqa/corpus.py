@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from typing import Any
 
@@ -55,10 +55,18 @@ def check_folder(settings: Settings) -> None:
 
 
 def is_excluded(id_: str, exclude: Sequence[str] = ()) -> bool:
-    """Whether a name is no document's: a dot file, one of those at the root that are about the corpus, or excluded."""
+    """Whether a name is no document's: a dot file, one of those at the root that are about the corpus, or excluded.
+
+    A glob of ``exclude`` names a document by its id, or a folder with all that is in it.
+    """
     is_hidden = any(part.startswith(".") for part in id_.split("/"))
     globs = exclude if "/" in id_ else (*exclude, *_NOT_DOCUMENTS_AT_ROOT)
-    return is_hidden or any(fnmatch.fnmatchcase(id_, glob) for glob in globs)
+    folders = [str(folder) for folder in PurePosixPath(id_).parents][:-1]
+    return (
+        is_hidden
+        or any(fnmatch.fnmatchcase(id_, glob) for glob in globs)
+        or any(fnmatch.fnmatchcase(folder, glob.rstrip("/")) for folder in folders for glob in exclude)
+    )
 
 
 def _walk(corpus: Path, index: Path) -> Iterator[Path]:

@@ -162,8 +162,9 @@ def doctor_text(found: JSON) -> str:
         lines.append(f"{finding['state']:<5}  {finding['name']:<9}  {finding['found']}")
         if finding["mend"]:
             lines.append(f"{'':<18}→ {finding['mend']}")
-    wrong = sum(finding["state"] == "wrong" for finding in found["findings"])
-    return "\n".join([*lines, "all is well" if found["is_well"] else f"{_number(wrong, 'thing')} to mend"])
+    wrong, notes = (sum(finding["state"] == state for finding in found["findings"]) for state in ("wrong", "note"))
+    well = f"nothing is wrong; {_number(notes, 'note')}" if notes else "all is well"
+    return "\n".join([*lines, well if found["is_well"] else f"{_number(wrong, 'thing')} to mend"])
 
 
 # --- aliases -------------------------------------------------------------------------------------------------
@@ -189,9 +190,10 @@ def _alias_line(alias: JSON) -> str:
     if location is None:
         kind = f"  ({alias['kind']})" if alias["origin"] == "cyberqa" else ""
         return f"  {alias['word']} → {alias['meant']}{kind}"
-    place = f"page {location['page']}" if location["page"] else f"line {location['line_start']}"
+    page, line = location["page"], location["line_start"]
+    place = f", page {page}" if page else f", line {line}" if line else ""
     times = f", {alias['definitions']} times" if alias["definitions"] > 1 else ""
-    where = f"{alias['document']}, {place}, [{location['start']}:{location['end']}]{times}"
+    where = f"{alias['document']}{place}, [{location['start']}:{location['end']}]{times}"
     return f"  {alias['word']} → {alias['meant']}  ({where})"
 
 

@@ -75,7 +75,7 @@ def fold_repeats(generation: Generation, hits: Sequence[Hit], k: int) -> list[tu
 
     The best 50 are compared.
     """
-    texts = [generation.text_of_chunk(hit.row) for hit in hits[:_MOST_COMPARED]]
+    texts = [generation.contents.text_of_chunk(hit.row) for hit in hits[:_MOST_COMPARED]]
     repeats: dict[int, list[Hit]] = {}
     by_digits: dict[str, list[int]] = {}  # most differ in these already, and need not be read word by word
     for number, text in enumerate(texts):

@@ -38,6 +38,11 @@ def escape_unsafe(text: str) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
+def _on_one_line(name: str) -> str:
+    """Return a document's name as it may stand in a citation, which it must not break out of."""
+    return re.sub(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]", lambda match: f"\\u{ord(match.group()):04x}", name)
+
+
 # --- JSON ----------------------------------------------------------------------------------------------------
 
 
@@ -108,7 +113,7 @@ def refusal(answer: Answer) -> str:
     if answer.verdict is not Verdict.NOT_IN_CORPUS or answer.confidence is None:
         return ""
     because = f": {answer.reason}" if answer.reason else ""
-    sure = f"confidence {answer.confidence:.2f}"
+    sure = f"confidence {answer.confidence:.2f}, from {answer.threshold:.2f} on it would count as answered"
     return f"The documents do not seem to answer this ({sure}){because}. What comes nearest:"
 
 
@@ -147,20 +152,34 @@ def forms_text(answer: Answer) -> str:
 
 
 def cite(passage: Passage) -> str:
-    """Return one line: title, year, section trail, page or lines, document and characters, score."""
-    source = passage.citation
-    head = source.title + (f" ({source.year})" if source.year else "")
-    parts = [head, *([" › ".join(source.section)] if source.section else []), place(passage.location)]
-    return (
-        " · ".join(part for part in parts if part)
-        + f" · {source.document} [{_characters(passage.location)}] · score {passage.score:.3f}"
-    )
+    """Return one line: title, year, section trail, page or lines, document and characters, score and confidence."""
+    parts = (_titled(passage), _trail(passage), place(passage.location), _identified(passage))
+    return " · ".join(filter(None, parts))
+
+
+def _titled(passage: Passage) -> str:
+    """Return title and year, which a title may have itself."""
+    title, year = passage.citation.title, passage.citation.year
+    return f"{title} ({year})" if year and str(year) not in title else title
+
+
+def _trail(passage: Passage) -> str:
+    """Return the headings; one that is the title is not said again."""
+    title, section = passage.citation.title, passage.citation.section
+    return " › ".join(section[1:] if section[:1] == (title,) else section)
+
+
+def _identified(passage: Passage) -> str:
+    """Return document and characters, and how sure it is."""
+    sure = "" if passage.confidence is None else f" · confidence {passage.confidence:.2f}"
+    name = _on_one_line(passage.citation.document)
+    return f"{name} [{_characters(passage.location)}] · score {passage.score:.3f}{sure}"
 
 
 def also_in(passage: Passage) -> list[str]:
     """Return one line on where the same text stands again; none where it stands only once."""
     places = [
-        f"{repeat.document} [{_characters(repeat)}]" + (f" {place(repeat)}" if place(repeat) else "")
+        f"{_on_one_line(repeat.document)} [{_characters(repeat)}]" + (f" {place(repeat)}" if place(repeat) else "")
         for repeat in passage.also_in
     ]
     return ["also in " + ", ".join(places)] if places else []
@@ -223,6 +242,7 @@ def _markdown_citation(passage: Passage) -> str:
 
 def _code(text: str) -> str:
     """Return a text as code, between more backticks than it holds in a row."""
+    text = _on_one_line(text)
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}{text}{fence}" if len(fence) == 1 else f"{fence} {text} {fence}"
 
@@ -238,6 +258,7 @@ def print_answer(answer: Answer, stream: TextIO, *, explain: bool = False) -> No
     """Write an answer to a terminal, wrapped to its width, the answering sentence emphasised."""
     from rich.console import Console  # 70 ms, so only where somebody looks
     from rich.padding import Padding
+    from rich.table import Table
     from rich.text import Text
 
     console = Console(file=stream, highlight=False, soft_wrap=False)
@@ -246,12 +267,11 @@ def print_answer(answer: Answer, stream: TextIO, *, explain: bool = False) -> No
     if refusal(answer):
         console.print(Padding(Text(escape_unsafe(refusal(answer)), style="bold red"), (0, 0, 1, 0)))
     for passage in answer.passages:
-        source = passage.citation
         # Text, never markup: the reports hold "[x]" marks that markup would swallow.
-        title = Text(f"{passage.rank:>2}  ", style="bold cyan")
-        title.append(escape_unsafe(source.title) + (f" ({source.year})" if source.year else ""), style="bold")
+        title = Table.grid(padding=(0, 2, 0, 0))
+        title.add_row(Text(f"{passage.rank:>2}", "bold cyan"), Text(escape_unsafe(_titled(passage)), "bold"))
         console.print(title)
-        trail = " · ".join(filter(None, (" › ".join(source.section), place(passage.location))))
+        trail = " · ".join(filter(None, (_trail(passage), place(passage.location))))
         console.print(Padding(Text(escape_unsafe(trail), style="cyan"), (0, 0, 0, 4)))
         before, after = (passage.context.before, passage.context.after) if passage.context else (None, None)
         if before:
@@ -263,8 +283,7 @@ def print_answer(answer: Answer, stream: TextIO, *, explain: bool = False) -> No
             console.print(Padding(Text(escape_unsafe(" ".join(note.text.split())), style="dim"), (0, 2, 0, 6)))
         for line in also_in(passage):
             console.print(Padding(Text(escape_unsafe(line), style="dim"), (0, 0, 0, 4)))
-        where = f"{source.document} [{_characters(passage.location)}] · score {passage.score:.3f}"
-        lines = [where, *([signals_text(passage)] if explain else [])]
+        lines = [_identified(passage), *([signals_text(passage)] if explain else [])]
         console.print(Padding(Text(escape_unsafe("\n".join(lines)), style="dim"), (0, 0, 1, 4)))
     if not answer.passages:
         console.print("No passages.")
@@ -274,18 +293,23 @@ def _emphasised(passage: Passage, text_type: Any, width: int) -> Any:
     gaps = _gaps_between_cells(on_screen(passage.text), width)
     start = passage.highlight.location.start - passage.location.start
     end = passage.highlight.location.end - passage.location.start
+    shown = _reflowed(passage.text) if passage.location.page is not None else passage.text
     text = text_type()
-    for part, style in (
-        (passage.text[:start], ""),
-        (passage.text[start:end], "bold yellow"),
-        (passage.text[end:], ""),
-    ):
+    for part, style in ((shown[:start], ""), (shown[start:end], "bold yellow"), (shown[end:], "")):
         text.append(re.sub("\t", lambda _: next(gaps), on_screen(part)), style=style)
     if passage.continuation:
         is_answer = end == len(passage.text)  # the highlight is the sentence that goes on here
         text.append(f" {_GAP} ", style="dim")
         text.append(on_screen(passage.continuation.text), style="bold yellow" if is_answer else "")
     return text
+
+
+_LAYOUT_BREAK = re.compile(r"(?<=[^\n\t]{40})\n(?=[^\W_]|[\"“‘«(€$£])(?!(?:\d{1,3}|\w)[.)] )(?![^\n]*\t)")
+
+
+def _reflowed(text: str) -> str:
+    """Return the text of a page with blanks for the ends of full lines of running text, each character in its place."""
+    return _LAYOUT_BREAK.sub(" ", text)
 
 
 def _gaps_between_cells(text: str, width: int) -> Iterator[str]:

@@ -13,6 +13,8 @@ _MARK = (
 _LEADING_MARKS = re.compile(rf"(?:{_MARK}\s*)+")
 _MARKED_END = re.compile(rf"[.!?…][\"”’»)]*\s?{_MARK}+\s+(?=[\"“‘«(]?[^\W\d_a-z])")
 
+_GLUED_MARK = re.compile(r"[.!?…][\"”’»]*(\(\d{1,3}\))\s+(?=[\"“‘«(]?[^\W\d_a-z])")  # as the EU's documents have them
+
 _MAX_CLOSING = 6  # characters from a sentence's end to its mark: quotes, brackets, a line end
 _ENDED = re.compile(r"[.!?…][\"”’»)]*\s*\Z")
 _FOLLOWS = re.compile(r"\s+(?=[\"“‘«(]?[^\W\d_a-z])")
@@ -29,13 +31,16 @@ def split_sentences(text: str, block: Block, marks: Sequence[Span] = ()) -> list
     """Return the sentences of a block, without the white space between them.
 
     nupunkt finds them; added here: items of a list and rows of a table stand alone, and footnote marks stay with
-    the sentence before them: superscripts, ``[12]``, and those ``marks`` (in order) that look like plain digits.
+    the sentence before them: superscripts, ``[12]``, ``ended.(12) The``, and those ``marks`` (in order) that look like
+    plain digits.
     """
     from nupunkt import sent_spans  # only indexing needs it
 
     start, end = block.span.start, block.span.end
     body = text[start:end]
     cuts = {0} | {first for first, _ in sent_spans(body)} | {match.end() for match in _MARKED_END.finditer(body)}
+    for glued in _GLUED_MARK.finditer(body):
+        cuts = {cut for cut in cuts if not glued.start() < cut < glued.end()} | {glued.end()}
     for mark in marks[bisect_left(marks, block.span) : bisect_left(marks, Span(end, end))]:
         cuts = _cut_behind(mark, text, block, cuts)
     for line in iter_lines(text, start, end):

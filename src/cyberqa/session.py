@@ -1,7 +1,7 @@
 """An index, open, with its encoder: what ``ask``, ``batch`` and Python share."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from cyberqa import languages
 from cyberqa.answering import make_passages
 from cyberqa.duplicates import fold_repeats
 from cyberqa.embedding import Encoder, load_encoder
-from cyberqa.errors import IncompatibleIndexError, UsageError
+from cyberqa.errors import IncompatibleIndexError, SearchIndexError, UsageError
 from cyberqa.filtering import matching_documents, parse_filter
 from cyberqa.index.generation import Generation
 from cyberqa.index.state import changed_files
@@ -50,6 +50,7 @@ class Session:
         self._corpus = corpus
         self.reranker = reranker
         """What reads the best passages once more; None where nothing does."""
+        self._is_closed = False
         self._chunks_of = lru_cache(_FILTERS_KEPT)(self._find_chunks)  # a batch asks all its questions with one filter
 
     @classmethod
@@ -90,13 +91,14 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Let go of the generation."""
+        """Let go of the generation; nothing can be asked then."""
+        self._is_closed = True
         self.generation.close()
 
     @property
     def uncovered(self) -> Mapping[str, Sequence[str]]:
         """Language code -> ids of the documents in it, for each language that the model does not cover."""
-        return languages.uncovered(self.generation.languages(), self._encoder.info.languages)
+        return languages.uncovered(self.generation.contents.languages(), self._encoder.info.languages)
 
     def matching_documents(self, documents: Sequence[str] = (), where: Sequence[str] = ()) -> list[str]:
         """Return the ids of the documents that a question with this filter is put to, sorted.
@@ -105,7 +107,7 @@ class Session:
             UsageError: a condition that cannot be understood.
             CorpusError: no document matches.
         """
-        return matching_documents(parse_filter(documents, where), self.generation.metadata(), self._corpus)
+        return matching_documents(parse_filter(documents, where), self.generation.contents.metadata(), self._corpus)
 
     def ask(
         self,
@@ -115,7 +117,7 @@ class Session:
         *,
         context: int = 0,
         min_confidence: float | None = None,
-        documents: Sequence[str] = (),
+        documents: Sequence[str | Path] = (),
         where: Sequence[str] = (),
     ) -> Answer:
         """Return the ``k`` passages that answer best.
@@ -131,21 +133,17 @@ class Session:
 
         Raises:
             UsageError: an empty question, no such mode, ``k`` below 1, ``context`` below 0, a confidence outside 0 to
-                1, or a condition that cannot be understood.
+                1, a condition that cannot be understood, or an argument of another type.
             CorpusError: no document matches the filter.
+            SearchIndexError: the session is closed, or the index is damaged.
         """
-        documents, where = ((given,) if isinstance(given, str) else given for given in (documents, where))
-        if not question.strip():
-            raise UsageError("the question is empty", hint='ask one: cyberqa ask "who supported ALCIRT\'s creation"')
+        if self._is_closed:
+            raise SearchIndexError("this session is closed", hint="open another with cyberqa.open")
+        _check_arguments(question, k, context, min_confidence)
         question = question.encode("utf-8", "replace").decode("utf-8")  # bytes that the shell could not decode
         mode = parse_mode(mode)
-        if k < 1:
-            raise UsageError(f"expected at least 1 passage, found {k}")
-        if context < 0:
-            raise UsageError(f"expected 0 sentences of context or more, found {context}")
-        if min_confidence is not None and not 0 <= min_confidence <= 1:
-            raise UsageError(f"expected a confidence from 0 to 1, found {min_confidence}")
-        allowed = self._chunks_of(tuple(documents), tuple(where)) if documents or where else None
+        documents, where = _texts(documents, "documents"), _texts(where, "conditions")
+        allowed = self._chunks_of(documents, where) if documents or where else None
         clock = _Clock()
         query = make_query(question, self.generation, self._encoder)
         clock.lap("encode")
@@ -182,7 +180,7 @@ class Session:
         )
 
     def _find_chunks(self, documents: tuple[str, ...], where: tuple[str, ...]) -> Mask:
-        return self.generation.chunks_of(self.matching_documents(documents, where))
+        return self.generation.contents.chunks_of(self.matching_documents(documents, where))
 
     def signs(self, question: str, k: int) -> list[tuple[Passage, Signs]]:
         """Return the ``k`` best passages with the signs that their confidence rests on."""
@@ -216,6 +214,27 @@ class Session:
     @cached_property
     def _lexicon(self) -> Lexicon:
         return read_lexicon(self.generation)
+
+
+def _check_arguments(question: object, k: object, context: object, min_confidence: object) -> None:
+    if not isinstance(question, str):
+        raise UsageError(f"expected a question in words, found {question!r}")
+    if not question.strip():
+        raise UsageError("the question is empty", hint='ask one: cyberqa ask "who supported ALCIRT\'s creation"')
+    if not isinstance(k, int) or k < 1:
+        raise UsageError(f"expected at least 1 passage, found {k!r}")
+    if not isinstance(context, int) or context < 0:
+        raise UsageError(f"expected 0 sentences of context or more, found {context!r}")
+    if min_confidence is not None and not (isinstance(min_confidence, int | float) and 0 <= min_confidence <= 1):
+        raise UsageError(f"expected a confidence from 0 to 1, found {min_confidence!r}")
+
+
+def _texts(given: object, what: str) -> tuple[str, ...]:
+    """Return one text, or several, as a tuple; a path is one."""
+    several = (given,) if isinstance(given, str | Path) else given
+    if not isinstance(several, Iterable) or not all(isinstance(each, str | Path) for each in several):
+        raise UsageError(f"expected {what} as texts, found {given!r}")
+    return tuple(map(str, several))
 
 
 @dataclass(frozen=True, slots=True)

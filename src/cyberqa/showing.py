@@ -40,11 +40,13 @@ def show_document(
         CorpusError: no such document, page or line, or another text than the one with ``text_sha256``.
     """
     with closing(Generation.open_current(settings.index)) as generation:
-        known = generation.document_ids()
+        known = generation.contents.document_ids()
         id_ = corpus.document_id(settings.corpus, id_)
+        if reason := generation.manifest.failures.get(id_):
+            raise CorpusError(f"{id_} is in the corpus, but could not be read: {reason}")
         if id_ not in known:
             raise CorpusError(f"no document {id_!r} in the index", hint=corpus.nearest_hint(id_, known))
-        document = generation.document(id_)
+        document = generation.contents.document(id_)
     if text_sha256 is not None and text_sha256.lower() != document.text_sha256:
         raise CorpusError(
             f"{id_}: expected the text with SHA-256 {text_sha256}, found {document.text_sha256}",
@@ -109,7 +111,8 @@ def _status_of(generation: Generation, settings: Settings) -> JSON:
         "chunks": manifest.chunks,
         "vector_search": _describe_search(manifest.vector_search),
         "documents": [
-            _describe(generation.document(id_), generation.block_counts(id_)) for id_ in generation.document_ids()
+            _describe(generation.contents.document(id_), generation.contents.block_counts(id_))
+            for id_ in generation.contents.document_ids()
         ],
         "failures": [{"document": id_, "reason": reason} for id_, reason in sorted(manifest.failures.items())],
         "stale": None if changes is None else bool(changes),
@@ -180,7 +183,7 @@ def index_aliases(settings: Settings, *, shipped: bool = True) -> JSON:
             "generation": generation.manifest.generation,
             "aliases": [
                 _describe_alias(alias, generation, locators)
-                for alias in listed(generation.aliases())
+                for alias in listed(generation.aliases.all())
                 if shipped or alias.origin is not Origin.SHIPPED
             ],
         }
@@ -190,7 +193,7 @@ def _describe_alias(alias: Alias, generation: Generation, locators: dict[str, Lo
     location = None
     if alias.document is not None and alias.span is not None:
         if alias.document not in locators:
-            locators[alias.document] = Locator(generation.document(alias.document))
+            locators[alias.document] = Locator(generation.contents.document(alias.document))
         location = asdict(locators[alias.document].locate(alias.span))
     return {
         "word": alias.word,

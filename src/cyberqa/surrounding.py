@@ -15,8 +15,8 @@ def sentences_around(generation: Generation, row: int, count: int) -> tuple[Span
     Each is contiguous, in the chunk's own section and on its page, and runs into no heading, footnote, table or
     contents. Between it and the chunk footnotes may stand, and the rest of the chunk's last sentence.
     """
-    chunk = generation.chunk(row)
-    document = generation.document(chunk.document)
+    chunk = generation.contents.chunk(row)
+    document = generation.contents.document(chunk.document)
     before = _collect(document, chunk, _sentences_before(generation, row), count)
     after = _collect(document, chunk, _sentences_after(generation, row), count)
     return before, after
@@ -24,13 +24,13 @@ def sentences_around(generation: Generation, row: int, count: int) -> tuple[Span
 
 def _sentences_before(generation: Generation, row: int) -> Iterator[Span]:
     while (previous := int(generation.rows["before"][row])) >= 0 and _only_notes_between(generation, previous, row):
-        yield from reversed(generation.chunk(previous).sentences)
+        yield from reversed(generation.contents.chunk(previous).sentences)
         row = previous
 
 
 def _sentences_after(generation: Generation, row: int) -> Iterator[Span]:
     while (following := _row_after(generation, row)) >= 0 and _only_notes_between(generation, row, following):
-        yield from generation.chunk(following).sentences
+        yield from generation.contents.chunk(following).sentences
         row = following
 
 
@@ -40,7 +40,7 @@ def _row_after(generation: Generation, row: int) -> int:
 
 
 def _only_notes_between(generation: Generation, first: int, last: int) -> bool:
-    return all(generation.chunk(row).kind is BlockKind.FOOTNOTE for row in range(first + 1, last))
+    return all(generation.contents.chunk(row).kind is BlockKind.FOOTNOTE for row in range(first + 1, last))
 
 
 def _collect(document: Document, chunk: Chunk, sentences: Iterable[Span], count: int) -> Span | None:

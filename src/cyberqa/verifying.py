@@ -153,15 +153,17 @@ def _check_files(folder: Path, found: _Findings) -> None:
 
 
 def _check_documents(generation: Generation, found: _Findings) -> None:
-    for damage in generation.damage():
+    for damage in generation.contents.damage():
         found.faults.append((DATABASE_FILE, damage))
     manifest = generation.manifest
     expected = sorted(manifest.recipe.documents.keys() - manifest.failures.keys())
     found.check(
-        list(generation.document_ids()) == expected, DATABASE_FILE, "it holds other documents than the manifest"
+        list(generation.contents.document_ids()) == expected,
+        DATABASE_FILE,
+        "it holds other documents than the manifest",
     )
-    for id_ in generation.document_ids():
-        document = generation.document(id_)  # which checks its text by its digest
+    for id_ in generation.contents.document_ids():
+        document = generation.contents.document(id_)  # which checks its text by its digest
         found.documents += 1
         known = manifest.recipe.documents.get(id_, {})
         found.check(
@@ -169,11 +171,11 @@ def _check_documents(generation: Generation, found: _Findings) -> None:
             id_,
             "it is another file, or was read by another reader, than the manifest says",
         )
-        notes = [note.span for note in generation.footnotes(id_, Span(0, len(document.text)))]
+        notes = [note.span for note in generation.contents.footnotes(id_, Span(0, len(document.text)))]
         _check_spans(document, [*(page.span for page in document.pages), *notes], found)
-    for alias in generation.aliases():
+    for alias in generation.aliases.all():
         if alias.document is not None and alias.span is not None:
-            _check_spans(generation.document(alias.document), [alias.span], found)
+            _check_spans(generation.contents.document(alias.document), [alias.span], found)
 
 
 def _check_spans(document: Document, spans: Sequence[Span], found: _Findings) -> None:
@@ -188,19 +190,21 @@ def _check_rows(generation: Generation, found: _Findings) -> None:
     tokens = 0
     for row, chunk in _chunks(generation):
         found.chunks += 1
-        document = generation.document(chunk.document)
+        document = generation.contents.document(chunk.document)
         rest = [chunk.continuation] if chunk.continuation else []
         _check_spans(document, [chunk.span, *chunk.sentences, *chunk.context, *rest], found)
         found.check(
             _is_well_cut(document, chunk), document.id, f"chunk {row} crosses a page, or its sentences leave it"
         )
         own = document.text[chunk.span.start : chunk.span.end]
-        found.check(generation.text_of_chunk(row) == own, document.id, f"the bytes of chunk {row} are not its text")
+        found.check(
+            generation.contents.text_of_chunk(row) == own, document.id, f"the bytes of chunk {row} are not its text"
+        )
         about = generation.rows[row]
         found.check(about["first_token"] == tokens, ROWS_FILE, f"row {row} begins at another token")
         found.check(-1 <= about["before"] < row, ROWS_FILE, f"row {row} has no such row before it")
         tokens += int(about["tokens"])
-    found.check(tokens == generation.tokens, ROWS_FILE, "there are other tokens than its rows count")
+    found.check(tokens == len(generation.tokens), ROWS_FILE, "there are other tokens than its rows count")
 
 
 def _is_well_cut(document: Document, chunk: Chunk) -> bool:
@@ -213,7 +217,7 @@ def _is_well_cut(document: Document, chunk: Chunk) -> bool:
 
 
 def _chunks(generation: Generation) -> Iterator[tuple[int, Chunk]]:
-    return ((row, generation.chunk(row)) for row in range(generation.manifest.chunks))
+    return ((row, generation.contents.chunk(row)) for row in range(generation.manifest.chunks))
 
 
 # --- words and vectors ---------------------------------------------------------------------------------------
@@ -244,25 +248,25 @@ def _encoder_of(settings: Settings, manifest: Manifest) -> Encoder:
 
 
 def _matched_text(generation: Generation, chunk: Chunk, encoder: Encoder) -> str:
-    document = generation.document(chunk.document)
+    document = generation.contents.document(chunk.document)
     return matching.text_of_stored(document, chunk, encoder.count_tokens, encoder.info.window_tokens)
 
 
 def _check_words(generation: Generation, texts: Sequence[str], found: _Findings) -> None:
-    stored = generation.terms_by_row()
+    stored = generation.vocabulary.terms_by_row()
     for (row, chunk), text in zip(_chunks(generation), texts, strict=True):
-        expected = set(index_terms(text, generation.document(chunk.document).language))
+        expected = set(index_terms(text, generation.contents.document(chunk.document).language))
         found.check(stored[row] == expected, chunk.document, f"the words of chunk {row} are not those of its text")
 
 
 def _check_vectors(generation: Generation, texts: Sequence[str], encoder: Encoder, found: _Findings) -> None:
     rows = np.arange(len(texts))[:: max(len(texts) // SAMPLED, 1)]
-    stored = generation.chunk_vectors(rows)
+    stored = generation.vectors.of_rows(rows)
     for row, vector, encoding in zip(rows, stored, encoder.encode([texts[row] for row in rows]), strict=True):
         words = encoding.tokens[encoder.tokenize(texts[row]).is_word]
         fresh = codec_for(encoder.info, words.shape[1]).encode(words)
-        codes, _ = generation.token_codes(np.array([row]))
-        if generation.chunk(int(row)).kind is BlockKind.TABLE and len(codes) > len(fresh):
+        codes, _ = generation.tokens.codes(np.array([row]))
+        if generation.contents.chunk(int(row)).kind is BlockKind.TABLE and len(codes) > len(fresh):
             codes = codes[: len(fresh)]  # behind them stands what its rows say, of which the vector is made too
         else:
             found.vectors += 1

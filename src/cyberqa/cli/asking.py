@@ -100,6 +100,10 @@ def ask(
     else:
         write(render.answer_text(answer, explain=explain))
     tell_uncovered(session, answer)
+    if min_confidence is not None and answer.confidence is None:
+        render.message(
+            "cyberqa: confidence is not known with these settings: --min-confidence changes nothing", sys.stderr
+        )
     if timings and not as_json:
         render.message(render.timings_text({"open": opened_ms, **answer.timings_ms}), sys.stderr)
     if answer.verdict == "not_in_corpus":
@@ -134,7 +138,7 @@ def batch(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="RUN", help="Where to write [default: standard output]."),
+        typer.Option("--output", "-o", metavar="RUN", help="Where to write; - is standard output [default: -]."),
     ] = None,
     top_k: Annotated[
         int, typer.Option("--top-k", "-k", min=1, max=1000, metavar="N", help="How many passages each.")
@@ -151,6 +155,7 @@ def batch(
     settings = settings_of(context, corpus, index)
     chosen = checked(mode, document, where)
     lines = _input_lines(questions)
+    output = None if str(output) == "-" else output
     if output is not None and output.exists() and questions.exists() and output.samefile(questions):
         raise UsageError(f"the answers would take the place of the questions in {questions}", hint="name another file")
     session = open_session(settings)
@@ -197,7 +202,7 @@ def _given_id(line: str) -> dict[str, Any]:
     """Return the id of a line that cannot be asked, where it has one that can be written."""
     with suppress(ValueError, RecursionError):
         entry = _parse_line(line)
-        if isinstance(entry, dict) and isinstance(entry.get("id"), str | int):
+        if isinstance(entry, dict) and _is_id(entry.get("id")):
             return {"id": entry["id"]}
     return {}
 
@@ -210,9 +215,13 @@ def _batch_entry(line: str) -> dict[str, Any]:
         raise UsageError(f"expected JSON, found {line[:40]!r} ({error})", hint=hint) from error
     if not isinstance(entry, dict) or not isinstance(entry.get("question"), str):
         raise UsageError(f"expected an object with a question, found {line[:40]!r}", hint=hint)
-    if not isinstance(entry.get("id"), str | int | None):
+    if entry.get("id") is not None and not _is_id(entry["id"]):
         raise UsageError(f"expected an id of text or a whole number, found {entry['id']!r}"[:200], hint=hint)
     return entry
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def _parse_line(line: str) -> Any:

@@ -4,7 +4,15 @@ import sys
 
 import typer
 
-from cyberqa.cli.common import EXIT_CHECK_FAILED, CorpusOption, IndexOption, JsonOption, settings_of, write
+from cyberqa.cli.common import (
+    EXIT_CHECK_FAILED,
+    CorpusOption,
+    IndexOption,
+    JsonOption,
+    settings_of,
+    with_folders,
+    write,
+)
 
 
 def verify(
@@ -24,7 +32,7 @@ def verify(
     if as_json:
         write(render.dump_json(found) + "\n")
     else:
-        render.message(describing.verify_text(found), sys.stdout)
+        render.message(with_folders(describing.verify_text(found)), sys.stdout)
     if not found["is_whole"]:
         raise typer.Exit(EXIT_CHECK_FAILED)
 
@@ -46,6 +54,6 @@ def doctor(
     if as_json:
         write(render.dump_json(found) + "\n")
     else:
-        render.message(describing.doctor_text(found), sys.stdout)
+        render.message(with_folders(describing.doctor_text(found)), sys.stdout)
     if not found["is_well"]:
         raise typer.Exit(EXIT_CHECK_FAILED)

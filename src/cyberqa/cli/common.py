@@ -89,7 +89,8 @@ def with_folders(text: str) -> str:
     import shlex
 
     options = " ".join(map(shlex.quote, _folders_given))
-    return re.sub(r"(?<=un: cyberqa )(?=\w)", lambda _: f"{options} ", text) if options else text
+    command = r"\bcyberqa (?=(?:index|show|status|verify)\b)"
+    return re.sub(command, lambda _: f"cyberqa {options} ", text) if options else text
 
 
 def shows_style() -> bool:
@@ -132,6 +133,7 @@ def open_session(settings: Settings, refresh: bool = False) -> "Session":
     try:
         session = Session.open(settings)
     except NoIndexError:
+        render.message(f"cyberqa: no index in {settings.index} yet; making it", sys.stderr)
         tell_unreadable(build(settings))
         session = Session.open(settings)
     if session.changes:
@@ -195,6 +197,6 @@ def tell_unreadable(report: "BuildReport") -> None:
         render.message(f"cyberqa: {note}", sys.stderr)
     if len(notes) > _WARNINGS_SHOWN:
         more = len(notes) - _WARNINGS_SHOWN
-        render.message(f"cyberqa: {more} more warnings; run: cyberqa status --documents", sys.stderr)
+        render.message(with_folders(f"cyberqa: {more} more warnings; run: cyberqa status --documents"), sys.stderr)
     for id_, reason in report.failures.items():
         render.message(f"cyberqa: {id_} could not be read: {reason}", sys.stderr)

@@ -204,7 +204,15 @@ def _evaluate(
     if split not in SPLIT_CHOICES:
         raise UsageError(f"--split: expected one of {', '.join(SPLIT_CHOICES)}, found {split!r}")
     chosen = parse_mode(mode)
-    gold = [question for question in load_gold(gold_file) if split in ("all", question.split)]
+    questions = load_gold(gold_file)
+    gold = [question for question in questions if split in ("all", question.split)]
+    if len(gold) < len(questions):
+        left = f"{len(gold)} of {len(questions)} questions are of the split {split}; --split all asks them all"
+        render.message(f"cyberqa: {left}", sys.stderr)
+    if unknown := (doc_map or {}).keys() - {evidence.doc for question in questions for evidence in question.evidence}:
+        raise UsageError(
+            f"--doc-map: the gold set names no document {min(unknown)!r}", hint="expected A=B, A of the gold set"
+        )
     latencies: list[float] = []
     if run_file is not None:
         answers = read_run(run_file)
@@ -225,13 +233,15 @@ def _evaluate(
         gold=gold,
         rows=score_run(gold, answers, _texts(session), doc_map),
         latencies_ms=latencies,
-        documents={id_: session.generation.document(id_).sha256 for id_ in session.generation.document_ids()},
+        documents={
+            id_: session.generation.contents.document(id_).sha256 for id_ in session.generation.contents.document_ids()
+        },
         configuration=configuration,
     )
 
 
 def _texts(session: "Session") -> dict[str, str]:
-    return {id_: session.generation.document(id_).text for id_ in session.generation.document_ids()}
+    return {id_: session.generation.contents.document(id_).text for id_ in session.generation.contents.document_ids()}
 
 
 def _doc_map(pairs: list[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from cyberqa.cli.common import (
     build,
     settings_of,
     tell_unreadable,
+    with_folders,
     write,
 )
 from cyberqa.cli.progress import progress
@@ -110,11 +111,14 @@ def remove(
     index: IndexOption = None,
 ) -> None:
     """Delete documents from the corpus folder and from the index."""
+    from cyberqa import render
     from cyberqa.editing import remove_documents
 
     settings = settings_of(context, corpus, index)
     with progress() as on_progress:
         report = remove_documents(settings, documents, on_progress=on_progress)
+    for document in dict.fromkeys(documents):
+        render.message(f"cyberqa: {document} deleted", sys.stderr)
     _finish_build(report, as_json)
 
 
@@ -133,4 +137,4 @@ def _tell_build(report: "BuildReport", as_json: bool, when: str = "") -> None:
     else:
         render.message(when + describing.build_text(report), sys.stdout)
     for note in describing.build_notes(report):
-        render.message(f"cyberqa: {note}", sys.stderr)
+        render.message(with_folders(f"cyberqa: {note}"), sys.stderr)

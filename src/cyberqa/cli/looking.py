@@ -1,11 +1,12 @@
 """``show``, ``status`` and ``aliases``."""
 
+import re
 import sys
 from typing import Annotated
 
 import typer
 
-from cyberqa.cli.common import CorpusOption, IndexOption, JsonOption, settings_of, write
+from cyberqa.cli.common import CorpusOption, IndexOption, JsonOption, settings_of, with_folders, write
 from cyberqa.errors import UsageError
 
 
@@ -31,6 +32,8 @@ def show(
     wanted = sum(option is not None for option in (span, page, lines))
     if wanted > 1:
         raise UsageError("--span, --page and --lines exclude each other", hint="choose one")
+    if text_sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", text_sha256):
+        raise UsageError(f"--text-sha256: expected 64 hexadecimal digits, found {text_sha256!r}")
     settings = settings_of(context, corpus, index)
     shown = show_document(
         settings,
@@ -77,7 +80,7 @@ def status(
     if as_json:
         write(render.dump_json(found) + "\n")
     else:
-        render.message(describing.status_text(found, documents=documents), sys.stdout)
+        render.message(with_folders(describing.status_text(found, documents=documents)), sys.stdout)
 
 
 def aliases(

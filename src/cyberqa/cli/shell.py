@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 PROMPT = "? "
 HELP = """\
-Ask a question, or:
-  show N   passage N of the last answer, with the sentences around it
+Ask a question (each stands alone: "and when was that?" finds nothing), or:
+  show N   passage N of the last answer, with the sentences around it in its section
   more     the passages that come next
   help     this text
-  quit     or Ctrl-D; Ctrl-C gives up a line, or an answer
+  quit     or exit, or Ctrl-D; Ctrl-C gives up a line, or an answer
 """
 _SHOW = re.compile(r"show\s+(\d{1,4})")
 _SHOW_WHAT = re.compile(r"show[\s\d.,+-]*")
@@ -232,5 +232,5 @@ def _complete(session: "Session", begins_at: Callable[[], int], typed: str, numb
     """Return the completion of that number; None where there are no more."""
     found = [command for command in _COMMANDS if not begins_at() and command.startswith(typed)]
     if len(typed) >= _COMPLETED_FROM:
-        found += session.generation.words_beginning(typed, _MOST_COMPLETED)
+        found += session.generation.vocabulary.words_beginning(typed, _MOST_COMPLETED)
     return found[number] if number < len(found) else None

@@ -11,7 +11,7 @@ from cyberqa.documents.formats import READERS, TABLE_SUFFIXES, suffix_of
 from cyberqa.documents.joining import link_footnotes
 from cyberqa.documents.reading import Reading
 from cyberqa.documents.sniffing import check_head
-from cyberqa.documents.structure import MAX_TITLE_CHARS, heading_text, iter_lines
+from cyberqa.documents.structure import MAX_TITLE_CHARS, NUMBERED, heading_text, iter_lines, looks_like_heading
 from cyberqa.errors import DocumentError
 from cyberqa.types import NEVER_QUOTED, BlockKind, Document, Metadata
 
@@ -150,6 +150,7 @@ def _few(warnings: tuple[str, ...]) -> tuple[str, ...]:
 def _title(reading: Reading, id_: str) -> str:
     first_heading = next((heading_text(reading.text, b) for b in reading.blocks if b.kind is BlockKind.HEADING), "")
     first_line = next((line.text for line in iter_lines(reading.text) if not line.is_blank), "")
-    found = first_heading or first_line
+    is_section = NUMBERED.match(first_heading) and looks_like_heading(first_line)  # and the title stands before it
+    found = first_line if is_section or not first_heading else first_heading
     is_title = 0 < len(found) <= MAX_TITLE_CHARS and not id_.lower().endswith(TABLE_SUFFIXES)
     return found if is_title else PurePosixPath(id_).stem

@@ -20,6 +20,8 @@ _BLANK = (  # what str.strip() takes away, and the byte-order mark
 
 LIST_ITEM = re.compile(r"[ \t]*(?:[-*+•▪●◦‣–\uf0b7\uf0a7]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])[ \t]+\S")
 _FOOTNOTE = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_BRACKETED_MARK = re.compile(r"(?<=\S)[ \t]?\[(\d{1,3})\]")
+_BRACKETED_NOTE = re.compile(r"\[(\d{1,3})\][ \t]+\S")
 _ONLY_ADDRESS = re.compile(r"<?(?:https?://|www\.)\S+>?$")
 NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?[ \t]+(\S.*)")
 _HASHES = re.compile(r"(#{1,6})[ \t]+\S")
@@ -96,6 +98,7 @@ def find_blocks(
         decided: position of a paragraph -> its kind and level, where the format knows them.
         listed: folded titles (:func:`fold`) of a table of contents that the format has found.
     """
+    noted = frozenset(_BRACKETED_MARK.findall(text)) if decided is None else frozenset[str]()
     decided = decided or {}
     if paragraphs is None:
         paragraphs = _paragraphs(iter_lines(text))
@@ -124,7 +127,7 @@ def find_blocks(
         if level is not None:
             blocks.append(Block(BlockKind.HEADING, _span(lines), level))
         else:
-            blocks.extend(_body_blocks(lines, after=blocks[-1] if blocks else None))
+            blocks.extend(_body_blocks(lines, noted, after=blocks[-1] if blocks else None))
     return _join_addresses(blocks, text)
 
 
@@ -335,13 +338,17 @@ def _is_title(lines: Sequence[Line]) -> bool:
 # --- running text --------------------------------------------------------------------------------------------
 
 
-def _body_blocks(lines: Sequence[Line], after: Block | None) -> Iterator[Block]:
-    """Divide a paragraph where its kind changes: a footnote may follow its text without a blank line between."""
+def _body_blocks(lines: Sequence[Line], noted: Collection[str], after: Block | None) -> Iterator[Block]:
+    """Divide a paragraph where its kind changes: a footnote may follow its text without a blank line between.
+
+    ``noted`` are numbers that stand in brackets behind other words, so that a line which begins with one is a footnote.
+    """
     group: list[Line] = []
     kind: BlockKind | None = None
     for line in lines:
-        line_kind = _line_kind(line, kind)
-        if group and (line_kind != kind or (line_kind is BlockKind.FOOTNOTE and _FOOTNOTE.match(line.text))):
+        begins_note = _begins_note(line, noted)
+        line_kind = BlockKind.FOOTNOTE if begins_note else _line_kind(line, kind)
+        if group and (line_kind != kind or begins_note):
             yield _block(kind, group)
             group = []
         kind = line_kind
@@ -351,9 +358,12 @@ def _body_blocks(lines: Sequence[Line], after: Block | None) -> Iterator[Block]:
     yield _block(kind, group)
 
 
+def _begins_note(line: Line, noted: Collection[str]) -> bool:
+    bracketed = _BRACKETED_NOTE.match(line.text)
+    return bool(_FOOTNOTE.match(line.text)) or (bracketed is not None and bracketed[1] in noted)
+
+
 def _line_kind(line: Line, before: BlockKind | None) -> BlockKind:
-    if _FOOTNOTE.match(line.text):
-        return BlockKind.FOOTNOTE
     if before is BlockKind.FOOTNOTE:
         return BlockKind.FOOTNOTE
     if line.text.count("\t") >= (1 if before is BlockKind.TABLE else 2):  # where the last cells are empty, fewer

@@ -27,9 +27,8 @@ def run_lines(result: JSON) -> Iterator[str]:
         passages = row["passages"]
         for rank, (passage, credited) in enumerate(zip(passages, row["credited"], strict=True), 1):
             start, end = passage["spans"][0]
-            name = (
-                _unit_name(row, credited[0]) if credited else f"{passage['doc']}:{start}-{end}#{rank}".replace(" ", "_")
-            )
+            place = f"{passage['doc']}:{start}-{end}#{rank}"
+            name = _unit_name(row, credited[0]) if credited else "_".join(place.split())
             yield f"{row['id']} Q0 {name} {rank} {len(passages) - rank + 1} {RUN_NAME}"
 
 

@@ -1,5 +1,6 @@
 """Floors: what a run must reach, on which gold set and which documents. A floor is never lowered in silence."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,7 +105,7 @@ def dump_floors(floors: JSON) -> str:
         f'gold_sha256 = "{floors["gold_sha256"]}"',
         "",
         "[documents]",
-        *(f'"{doc}" = "{digest}"' for doc, digest in sorted(floors["documents"].items())),
+        *(f'{json.dumps(doc)} = "{digest}"' for doc, digest in sorted(floors["documents"].items())),
         "",
         "[floors]",
         *(f'"{name}" = {value}' for name, value in floors["floors"].items()),

@@ -61,13 +61,18 @@ def load_gold(file: Path) -> list[GoldQuestion]:
     """Read a gold set.
 
     Raises:
-        GoldError: no such file, or a line that is not as CONTRACT.md says, by its number.
+        GoldError: no such file, no question in it, or a line that is not as CONTRACT.md says, by its number.
     """
     try:
-        lines = file.read_text(encoding="utf-8").split("\n")
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise GoldError(f"gold set {file} cannot be read ({error})", hint="name one with --gold FILE") from error
-    return [_parse(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    questions = [_parse(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    if not questions:
+        raise GoldError(
+            f"gold set {file}: expected a question a line, found none", hint="name another with --gold FILE"
+        )
+    return questions
 
 
 def gold_digest(file: Path) -> str:

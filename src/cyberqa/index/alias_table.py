@@ -17,7 +17,7 @@ class AliasTable:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
 
-    def aliases_for(self, keys: Sequence[str]) -> dict[str, list[Alias]]:
+    def find(self, keys: Sequence[str]) -> dict[str, list[Alias]]:
         """Return the aliases of those keys that have any, best first; see :data:`cyberqa.names.expanding.Lookup`."""
         marks = ", ".join("?" * len(keys))
         found: dict[str, list[Alias]] = {}
@@ -45,7 +45,7 @@ class AliasTable:
             (*of_countries, *of_countries, Kind.NAME.value),
         ).fetchall()
 
-    def aliases(self) -> list[Alias]:
+    def all(self) -> list[Alias]:
         """Return all aliases, sorted by the stems of the word; of one word the best first."""
         rows = self._database.execute(f"SELECT {_ALIAS_COLUMNS} FROM aliases ORDER BY row")  # noqa: S608
         return sorted((*(_alias(*columns) for columns in rows), *self._glossary), key=lambda alias: alias.key)

@@ -1,22 +1,20 @@
 """A finished index, open for reading: rows in, rows out. It knows nothing of what a question means.
 
 What it is made of stands in modules of their own: contents (documents and chunks), vocabulary (words), alias_table,
-vectors. Here they are opened together, and checked against each other.
+vectors, tokens. Here they are opened together.
 """
 
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cyberqa.embedding.token_codec import Codes
 from cyberqa.errors import SearchIndexError
-from cyberqa.index import lexical
 from cyberqa.index.alias_table import AliasTable
-from cyberqa.index.arrays import StoredRows, mapped
+from cyberqa.index.arrays import mapped
 from cyberqa.index.contents import Contents
 from cyberqa.index.files import is_plain
 from cyberqa.index.manifest import (
+    CHUNK_VECTORS_FILE,
     DATABASE_FILE,
     FILES,
     PIECES_FILE,
@@ -30,12 +28,13 @@ from cyberqa.index.manifest import (
     generation_folder,
 )
 from cyberqa.index.opening import open_database
+from cyberqa.index.stored_tokens import StoredTokens
 from cyberqa.index.tokens import ROW
 from cyberqa.index.vectors import ChunkVectors
 from cyberqa.index.vocabulary import Vocabulary
 
 
-class Generation(Contents, Vocabulary, AliasTable, ChunkVectors):
+class Generation:
     """One generation. Rows of chunks count from 0 and are the same in vectors, postings and database."""
 
     def __init__(self, folder: Path) -> None:
@@ -46,16 +45,15 @@ class Generation(Contents, Vocabulary, AliasTable, ChunkVectors):
         """What stands beside each chunk: (chunks,) of tokens.ROW."""
         self.pieces = mapped(folder / PIECES_FILE)
         """In how many chunks a word piece stands, by its id."""
-        self._tokens = StoredRows(folder / TOKENS_FILE)
-        self._token_sentences = mapped(folder / TOKEN_SENTENCES_FILE)
-        postings = mapped(folder / POSTINGS_FILE)
-        self._check_arrays(postings)
+        self._check_rows()
         chunks = self.manifest.chunks
-        ChunkVectors.__init__(self, folder, self.manifest.recipe.encoder.dim, self.manifest.vector_search, chunks)
-        database = open_database(folder / DATABASE_FILE)
-        Contents.__init__(self, database, chunks)
-        Vocabulary.__init__(self, database, postings, chunks)
-        AliasTable.__init__(self, database)
+        self.tokens = StoredTokens(folder / TOKENS_FILE, folder / TOKEN_SENTENCES_FILE, self.rows)
+        search, dim = self.manifest.vector_search, self.manifest.recipe.encoder.dim
+        self.vectors = ChunkVectors(folder / CHUNK_VECTORS_FILE, dim, search, chunks)
+        self._database = open_database(folder / DATABASE_FILE)
+        self.contents = Contents(self._database, chunks)
+        self.vocabulary = Vocabulary(self._database, mapped(folder / POSTINGS_FILE), chunks)
+        self.aliases = AliasTable(self._database)
 
     @classmethod
     def open_current(cls, index: Path) -> "Generation":
@@ -78,41 +76,15 @@ class Generation(Contents, Vocabulary, AliasTable, ChunkVectors):
                     raise SearchIndexError(f"the index in {index} is damaged ({error})", hint=REBUILD_HINT) from error
                 tried = name  # once more: a builder may have swept it while it was being opened
 
-    def _check_arrays(self, postings: lexical.Postings) -> None:
-        rows, codes, sentences = self.rows, self._tokens, self._token_sentences
+    def _check_rows(self) -> None:
+        rows, pieces = self.rows, self.pieces
         is_ours = (
-            (rows.dtype, postings.dtype, codes.dtype, sentences.dtype) == (ROW, lexical.POSTING, np.uint8, np.uint8)
-            and (rows.ndim, postings.ndim, len(codes.shape), sentences.ndim, self.pieces.ndim) == (1, 1, 2, 1, 1)
-            and np.issubdtype(self.pieces.dtype, np.unsignedinteger)
-            and len(codes) == len(sentences)
-            and 0 < len(rows) == self.manifest.chunks
+            rows.dtype == ROW and rows.ndim == pieces.ndim == 1 and np.issubdtype(pieces.dtype, np.unsignedinteger)
         )
-        if not is_ours:
+        if not is_ours or not 0 < len(rows) == self.manifest.chunks:
             raise ValueError("its files are not what they should be")
 
     def close(self) -> None:
         """Close the database and the tokens; what is mapped goes with the object."""
         self._database.close()
-        self._tokens.close()
-
-    # --- tokens ----------------------------------------------------------------------------------------------
-
-    @property
-    def tokens(self) -> int:
-        """How many tokens are coded, of all chunks together."""
-        return len(self._tokens)
-
-    def token_codes(self, rows: NDArray[np.int64]) -> tuple[Codes, NDArray[np.int64]]:
-        """Return the codes of all tokens of some chunks, ``(n, dims / 8)``, and the place of each chunk's first."""
-        about = self.rows[rows]
-        counts = about["tokens"].astype(np.int64)
-        codes: Codes = self._tokens.read(zip(about["first_token"].tolist(), counts.tolist(), strict=True))
-        if len(codes) != counts.sum():
-            raise ValueError("its tokens end before their rows do")
-        return codes, np.cumsum(counts) - counts
-
-    def token_sentences(self, row: int) -> NDArray[np.uint8]:
-        """Return the sentence of each token of a chunk, by place in the chunk; see matching.sentences_of."""
-        first, count = int(self.rows["first_token"][row]), int(self.rows["tokens"][row])
-        sentences: NDArray[np.uint8] = self._token_sentences[first : first + count]
-        return sentences
+        self.tokens.close()

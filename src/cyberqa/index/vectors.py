@@ -9,7 +9,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from cyberqa.index.manifest import CHUNK_VECTORS_FILE, VectorSearch
+from cyberqa.index.manifest import VectorSearch
 from cyberqa.index.opening import read_clusters, read_vectors
 from cyberqa.types import Mask, Matrix, Vector
 
@@ -24,8 +24,7 @@ class ChunkVectors:
         ValueError, RuntimeError: the file is not what the manifest says.
     """
 
-    def __init__(self, folder: Path, dim: int, search: VectorSearch, chunks: int) -> None:
-        file = folder / CHUNK_VECTORS_FILE
+    def __init__(self, file: Path, dim: int, search: VectorSearch, chunks: int) -> None:
         self._search = search
         self._vectors = read_clusters(file, dim, search.lists) if search.lists else read_vectors(file, dim)
         if self._vectors.ntotal != chunks or not 0 <= search.probed <= search.lists:
@@ -60,7 +59,7 @@ class ChunkVectors:
         found: NDArray[np.int64] = rows[0]
         return found[found >= 0]
 
-    def chunk_vectors(self, rows: NDArray[np.int64]) -> Matrix:
+    def of_rows(self, rows: NDArray[np.int64]) -> Matrix:
         """Return ``(len(rows), dim)`` float32 unit rows."""
         vectors: Matrix = self._vectors.reconstruct_batch(rows)
         return vectors

@@ -18,9 +18,15 @@ _WORDS_KEPT = 4096  # of which a session remembers how they are written
 
 
 class Vocabulary:
-    """Looks up words and scores chunks by them."""
+    """Looks up words and scores chunks by them.
+
+    Raises:
+        ValueError: these are not postings.
+    """
 
     def __init__(self, database: sqlite3.Connection, postings: lexical.Postings, chunks: int) -> None:
+        if postings.dtype != lexical.POSTING or postings.ndim != 1:
+            raise ValueError("its postings are not what they should be")
         self._database = database
         self._postings = postings
         self._chunks = chunks

@@ -173,10 +173,10 @@ class _Work:
             removed=changes.removed,
             unchanged=changes.unchanged,
             failures=manifest.failures,
-            warnings=self._warnings | generation.warnings(),
+            warnings=self._warnings | generation.contents.warnings(),
             model=manifest.recipe.encoder.model,
-            repairs=generation.repair_counts(),
-            uncovered=languages.uncovered(generation.languages(), self._encoder.info.languages),
+            repairs=generation.contents.repair_counts(),
+            uncovered=languages.uncovered(generation.contents.languages(), self._encoder.info.languages),
             pruned_bytes=self._pruned_bytes,
         )
 

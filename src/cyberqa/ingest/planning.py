@@ -22,7 +22,7 @@ from cyberqa.names.given import Groups, read_aliases
 from cyberqa.settings import Settings
 from cyberqa.types import JSON, Metadata
 
-CHUNKER = "chunks/5"
+CHUNKER = "chunks/6"
 """Raised with any change of the rules in sentences.py, matching.py, tables/, chunking.py and index/words.py."""
 
 _TOOLS = (

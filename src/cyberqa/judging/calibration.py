@@ -167,5 +167,6 @@ class Judgement:
             calibration=calibration.name,
             missing=() if answers else missing_words(judged),
             reason="" if answers else missing_text(judged),
-            passage_confidences=calibration.passage_confidences(signs, scores),
+            # Two fits: that a passage answers is never likelier than that anything does.
+            passage_confidences=[min(own, confidence) for own in calibration.passage_confidences(signs, scores)],
         )

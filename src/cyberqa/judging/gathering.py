@@ -8,7 +8,7 @@ import numpy as np
 
 from cyberqa.index.generation import Generation
 from cyberqa.index.words import index_terms
-from cyberqa.judging.highlighting import Cosines, choose_window, sentence_maxima
+from cyberqa.judging.highlighting import MAX_SENTENCES, Cosines, choose_window, sentence_maxima
 from cyberqa.judging.instances import counts
 from cyberqa.judging.questions import Question, read_question
 from cyberqa.judging.signs import Exhibit
@@ -18,7 +18,7 @@ from cyberqa.names.aliases import Kind
 from cyberqa.retrieval import LATE_INTERACTION
 from cyberqa.retrieval.forms import Query
 from cyberqa.retrieval.late import token_weights
-from cyberqa.types import Chunk, Document, Hit, Vector
+from cyberqa.types import BlockKind, Chunk, Document, Hit, Vector
 
 _TEXTS_KEPT = 4096  # stems of sentences that a session has seen
 _ABBREVIATION_KINDS = (Kind.SHORT, Kind.NAME, Kind.BYNAME)
@@ -36,16 +36,16 @@ class Found:
 
 def read_lexicon(generation: Generation) -> Lexicon:
     """Return what a generation knows of words. They are stemmed as English where any document is, else as the first."""
-    languages = generation.languages()
+    languages = generation.contents.languages()
     language = "en" if "en" in languages else next(iter(languages), None)
     return Lexicon(
         stems=lru_cache(_TEXTS_KEPT)(lambda text: tuple(index_terms(text, language))),
-        frequency=generation.document_frequency,
-        word_frequency=generation.word_frequency,
-        begins=generation.has_word_like,
+        frequency=generation.vocabulary.document_frequency,
+        word_frequency=generation.vocabulary.word_frequency,
+        begins=generation.vocabulary.has_word_like,
         chunks=generation.manifest.chunks,
-        capitals=generation.capitals,
-        places=_places(generation.places()),
+        capitals=generation.vocabulary.capitals,
+        places=_places(generation.aliases.places()),
         all_places=_all_places,
     )
 
@@ -80,10 +80,10 @@ def gather(
     if not hits:
         return []
     rows = np.array([hit.row for hit in hits])
-    codes, firsts = generation.token_codes(rows)
+    codes, firsts = generation.tokens.codes(rows)
     parts = np.split(query.asked.codec.cosines(query.asked.tokens, codes), firsts[1:])
     weights = token_weights(generation, query.asked)
-    vectors = generation.chunk_vectors(rows)
+    vectors = generation.vectors.of_rows(rows)
     counting = partial(counts, stems=question.counted, lexicon=lexicon) if question.counted else None
     return [
         _found(generation, hit, query, weights, counting, *own) for hit, *own in zip(hits, vectors, parts, strict=True)
@@ -103,15 +103,16 @@ def _found(
 
     ``counting`` tells whether a text counts what is asked for; None where nothing is to be counted.
     """
-    chunk = generation.chunk(hit.row)
-    document = generation.document(chunk.document)
-    stored = generation.token_sentences(hit.row)
+    chunk = generation.contents.chunk(hit.row)
+    document = generation.contents.document(chunk.document)
+    stored = generation.tokens.sentences(hit.row, len(chunk.sentences))
     numbers = np.where(stored == NO_SENTENCE, -1, stored.astype(np.int64))
     front_maxima, maxima = sentence_maxima(own, numbers, len(chunk.sentences))
     texts = [document.text[span.start : span.end] for span in chunk.sentences]
     introduces = [number for number, text in enumerate(texts) if text.endswith(":")]
     counted = [number for number, text in enumerate(texts) if counting and counting(text)]
-    first, last = choose_window(maxima, weights, chunk.sentences, introduces, counted)
+    most = 1 if chunk.kind is BlockKind.TABLE else MAX_SENTENCES  # rows beside each other are like each other
+    first, last = choose_window(maxima, weights, chunk.sentences, introduces, counted, most)
     if chunk.continuation:
         texts[-1] += " " + document.text[chunk.continuation.start : chunk.continuation.end]
     header = [document.text[span.start : span.end] for span in chunk.context]
@@ -142,6 +143,6 @@ def _nearness(hit: Hit, vector: Vector, query: Query) -> float:
 def _around(generation: Generation, row: int, chunk: Chunk, document: Document) -> str:
     """Return the text of the chunks before and after in the same section."""
     beside: Sequence[int] = [near for near in (row - 1, row + 1) if 0 <= near < generation.manifest.chunks]
-    chunks = [generation.chunk(near) for near in beside]
+    chunks = [generation.contents.chunk(near) for near in beside]
     same = [other for other in chunks if (other.document, other.section) == (chunk.document, chunk.section)]
     return " ".join(document.text[other.span.start : other.span.end] for other in same)

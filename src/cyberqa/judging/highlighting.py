@@ -53,6 +53,7 @@ def choose_window(
     sentences: Sequence[Span],
     introduces: Collection[int] = (),
     counting: Collection[int] = (),
+    most: int = MAX_SENTENCES,
 ) -> tuple[int, int]:
     """Return the first and the last sentence of the highlight.
 
@@ -63,12 +64,13 @@ def choose_window(
         introduces: numbers of sentences that end with a colon; a window that holds one takes the items after it, as
             many as there is room for.
         counting: numbers of sentences that count what is asked for; a window that holds one gains COUNTED.
+        most: how many sentences, but for those after a colon.
     """
     shares = weights / (float(weights.sum()) or 1.0)
     best, chosen = -np.inf, (0, 0)
     for first in range(len(sentences)):
         covered = np.zeros(maxima.shape[1], np.float32)
-        for last in range(first, min(first + MAX_SENTENCES, len(sentences))):
+        for last in range(first, min(first + most, len(sentences))):
             length = _chars(sentences, first, last)
             if last > first and length > MAX_CHARS:
                 break

@@ -58,6 +58,8 @@ _PARTICIPLE = "adopted|born|created|established|founded|held|launched|ratified|s
 _SCHEDULED = "due|scheduled|planned|expected|next|deadline|first|start|begin|end|expire|in(?:to)? force"
 _HEADS = "head|director|chair|president|minister|ambassador|chief"
 _WHO = rf"{_FIRST}(?<!those )(?<!people )(?<!anyone )(?<!person )(?<!ones )\bwho(?:m|se)?\b"
+_NOT_OF_A_NAME = r"(?!\s+(?:is|are|was|were)\s+(?-i:[A-Z][\w.&'’-]*(?:\s+[A-Z][\w.&'’-]*)*)\W*$)"
+"""Who is USAID: that asks what it is."""
 _IN_GENERAL = r"(?!\s+(?:can|could|may|might|must|should|shall|would|needs?|ha[sv]e? to|usually|generally|else)\b)"
 _NAMED = (
     "author|writer|scholar|historian|philosopher|scientist|economist|theorist|translator|artist|composer|journalist|"
@@ -101,7 +103,7 @@ _RULES = (
     _Rule(
         AskedKind.PERSON,
         ("who", "what", "which"),
-        rf"{_WHO}{_IN_GENERAL}|{_WHICH}(?:{_NAMED})\b(?! (?:accounts?|groups?)\b)",
+        rf"{_WHO}{_NOT_OF_A_NAME}{_IN_GENERAL}|{_WHICH}(?:{_NAMED})\b(?! (?:accounts?|groups?)\b)",
     ),
     _Rule(
         AskedKind.COUNTRY,

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from cyberqa.judging.signs import Judged
 
-_FEW_KNOWN = "few of its words stand anywhere in the documents"
 _MUCH_UNKNOWN = 0.2  # half of the words
 _LONGEST_SHOWN = 40  # characters of a word: a key or an address must not fill the screen
 _LOOKED_AT = 3  # passages, of which all must lack a word before it is said to stand nowhere
@@ -40,9 +39,12 @@ def missing_text(judged: Sequence[Judged]) -> str:
     signs = judged[0].signs
     if signs.place or signs.year:
         return f"the nearest passages are about other {'places' if signs.place else 'years'}"
-    return _FEW_KNOWN if signs.unknown < -_MUCH_UNKNOWN else ""
+    if signs.unknown >= -_MUCH_UNKNOWN or not judged[0].unknown:
+        return ""
+    stand = "stands" if len(judged[0].unknown) == 1 else "stand"
+    return f"{_listed(judged[0].unknown, 'and')} {stand} nowhere in the documents"
 
 
-def _listed(words: Sequence[str]) -> str:
+def _listed(words: Sequence[str], joint: str = "or") -> str:
     *others, last = (repr(word if len(word) <= _LONGEST_SHOWN else word[:_LONGEST_SHOWN] + "…") for word in words)
-    return f"{', '.join(others)} or {last}" if others else last
+    return f"{', '.join(others)} {joint} {last}" if others else last

@@ -15,7 +15,7 @@ from cyberqa.judging.instances import counts, holds_kind, years_in
 from cyberqa.judging.kinds import AskedKind
 from cyberqa.judging.questions import Question
 from cyberqa.judging.standing import held_stems
-from cyberqa.judging.words import Lexicon, Word, places_in
+from cyberqa.judging.words import Lexicon, Word, WordKind, places_in
 
 _REMOTE = 0.4  # nearness below which a passage may be of another subject; above it, nearer is not likelier
 _UNKNOWN = 0.3  # share of a question in words that the corpus has not, above which it may be on another subject
@@ -94,10 +94,16 @@ SIGNS = tuple(Signs.__dataclass_fields__)
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A passage's signs; the words it lacks; the words it has, heaviest first; the kind of thing it lacks."""
+    """A passage's signs, and what of the question it lacks.
+
+    ``lacks`` are names, numbers and rare words, in order; ``unknown`` those of its words that the corpus has not, and
+    the passage does not mean; ``has`` the words that it has, heaviest first, a name of several as one; ``lacks_kind``
+    is the kind of thing that it lacks.
+    """
 
     signs: Signs
     lacks: tuple[str, ...]
+    unknown: tuple[str, ...]
     has: tuple[str, ...]
     lacks_kind: AskedKind | None
 
@@ -127,9 +133,24 @@ def judge(question: Question, exhibit: Exhibit, lexicon: Lexicon) -> Judged:
         lacks=tuple(
             dict.fromkeys(word.text for n, word in enumerate(words) if not covered[n] and _is_telling(word, lexicon))
         ),
-        has=tuple(words[n].text for n in heaviest if covered[n] == 1),
+        unknown=tuple(dict.fromkeys(word.text for n, word in enumerate(words) if not word.is_known and covered[n] < 1)),
+        has=tuple(_whole_name(words, n) for n in heaviest if covered[n] == 1),
         lacks_kind=question.kind if lack else None,
     )
+
+
+def _whole_name(words: Sequence[Word], number: int) -> str:
+    """Return a word of a question, a name with the names right beside it: "Foreign Ministry", not "Foreign"."""
+    first = last = number
+    while first and _is_beside(words[first - 1], words[first]):
+        first -= 1
+    while last + 1 < len(words) and _is_beside(words[last], words[last + 1]):
+        last += 1
+    return " ".join(word.text for word in words[first : last + 1])
+
+
+def _is_beside(word: Word, after: Word) -> bool:
+    return word.kind is after.kind is WordKind.NAME and after.span.start == word.span.end + 1
 
 
 def _is_telling(word: Word, lexicon: Lexicon) -> bool:

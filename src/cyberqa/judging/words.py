@@ -22,10 +22,10 @@ _STOP = (
 STOP_WORDS = frozenset(_STOP.split())
 _KIND = (
     "money budget cost costs price sum fee year date month day number city place town venue take took full name mean "
-    "means stand stands"
+    "means stand stands mention mentions mentioned find show explain describe"
 )
 _KIND_WORDS = frozenset(_KIND.split())
-"""They say what kind of thing is asked for: no passage need repeat them."""
+"""They say what kind of thing is asked for, or ask for it: no passage need repeat them."""
 
 _ALWAYS_A_NAME = 0.8  # share of a word's places with a capital, from which a small letter in the question is ignored
 _RATHER_A_NAME = 0.5  # the same for the first word of a question, and for a place that may be a common word

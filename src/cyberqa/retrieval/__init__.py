@@ -141,7 +141,7 @@ class _Words:
         if mode is Mode.DENSE:
             return None
         terms = [(term.weight, term.text) for term in query.other_names]
-        scores = generation.word_scores(query.asked.text, query.corrections, terms)
+        scores = generation.vocabulary.word_scores(query.asked.text, query.corrections, terms)
         near = scores.leading(k, allowed)
         held = phrase_matches(generation, quoted_phrases(query.asked.text))
         quoted = {row: share for row, share in held.items() if allowed is None or allowed[row]}
@@ -182,14 +182,14 @@ def _candidates(
     by_words = [words.best_rows(candidates)] if words else []
     if mode is Mode.LEXICAL:
         return np.sort(by_words[0])
-    proposed = [generation.nearest_rows(form.vector, candidates, allowed) for form in forms]
+    proposed = [generation.vectors.nearest_rows(form.vector, candidates, allowed) for form in forms]
     rows = distinct(np.concatenate([*proposed, *by_words]))
     worth = _cosines(generation, forms, rows) + (_PROPOSED_BY_WORDS * words.worth(rows) if words else 0.0)
     return np.sort(rows[np.argsort(-worth, kind="stable")[:candidates]])
 
 
 def _cosines(generation: Generation, forms: Sequence[Form], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    vectors = generation.chunk_vectors(rows)
+    vectors = generation.vectors.of_rows(rows)
     return _best_of([vectors @ form.vector for form in forms])
 
 

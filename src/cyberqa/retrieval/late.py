@@ -52,5 +52,5 @@ def _best_cosines(generation: Generation, forms: Sequence[Form], rows: NDArray[n
     best = np.full((len(rows), len(question)), _NOT_FOUND, np.float32)
     with_words = np.flatnonzero(generation.rows["tokens"][rows] > 0)
     if len(with_words):
-        best[with_words] = forms[0].codec.best_cosines(question, *generation.token_codes(rows[with_words]))
+        best[with_words] = forms[0].codec.best_cosines(question, *generation.tokens.codes(rows[with_words]))
     return best

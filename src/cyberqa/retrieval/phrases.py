@@ -43,15 +43,17 @@ def phrase_matches(generation: Generation, phrases: Sequence[str]) -> dict[int, 
 
 
 def _rows_with(generation: Generation, phrase: str) -> list[int]:
-    rows = generation.rows_with_all(phrase)
+    rows = generation.vocabulary.rows_with_all(phrase)
     if len(rows) > _MOST_READ:
-        rows = np.sort(rows[np.argsort(-generation.word_scores(phrase).of(rows), kind="stable")[:_MOST_READ]])
+        rows = np.sort(
+            rows[np.argsort(-generation.vocabulary.word_scores(phrase).of(rows), kind="stable")[:_MOST_READ]]
+        )
     return [int(row) for row in rows if _holds(generation, int(row), phrase)]
 
 
 def _holds(generation: Generation, row: int, phrase: str) -> bool:
-    chunk = generation.chunk(row)
-    document = generation.document(chunk.document)
+    chunk = generation.contents.chunk(row)
+    document = generation.contents.document(chunk.document)
     text = joined_text(document.text, chunk.span, chunk.continuation, chunk.context)
     wanted, words = (f" {' '.join(folded_words(part, document.language))} " for part in (phrase, text))
     return wanted in words

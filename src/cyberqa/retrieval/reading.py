@@ -19,9 +19,11 @@ def make_query(question: str, generation: Generation, encoder: Encoder) -> Query
     No typo is a word for which the model has a token, although it may stand nowhere in the corpus.
     """
     question = without_framing(question)
-    corrections = generation.corrections(without_quoted(question), lambda word: encoder.count_tokens(word) == 1)
+    corrections = generation.vocabulary.corrections(
+        without_quoted(question), lambda word: encoder.count_tokens(word) == 1
+    )
     mended = corrected(question, corrections)
-    expansions = expand(mended, generation.aliases_for)
+    expansions = expand(mended, generation.aliases.find)
     ways = list(dict.fromkeys((mended, expansions.rewritten)))
     typed = [question] if mended != question else []
     forms = encode_forms(encoder, [*ways, *typed])

@@ -94,6 +94,6 @@ def rerank(
 
 
 def _text(generation: Generation, encoder: Encoder, row: int) -> str:
-    chunk = generation.chunk(row)
-    document = generation.document(chunk.document)
+    chunk = generation.contents.chunk(row)
+    document = generation.contents.document(chunk.document)
     return text_of_stored(document, chunk, encoder.count_tokens, encoder.info.window_tokens)
