@@ -26,16 +26,16 @@ def test_every_weight_matrix_of_the_six_layers_has_its_two_factors():
     for name in names:
         down, up = matrices()[f"{name}.A"], matrices()[f"{name}.B"]
         assert down.dtype == up.dtype == np.float16
-        assert down.shape[0] == up.shape[1] == 12
+        assert down.shape[0] == up.shape[1] == 24
         assert np.isfinite(up.astype(np.float32) @ down.astype(np.float32)).all()
-    assert TABLE.stat().st_size < 1_100_000
+    assert TABLE.stat().st_size < 2_100_000
 
 
 def test_the_name_of_the_encoder_changes_with_the_adapter():
     """Who changes the file must raise ADAPTER: indexes made with the file before must not be compared with it."""
     assert bundled.GRAPH.endswith(adapter.ADAPTER)
     digest = hashlib.sha256(TABLE.read_bytes()).hexdigest()
-    assert (adapter.ADAPTER, digest[:16]) == ("adapter/2", "5785902b9a09bf07")
+    assert (adapter.ADAPTER, digest[:16]) == ("adapter/3", "3a1ef67884e07109")
 
 
 def test_factors_are_added_to_the_weights_they_name():
@@ -77,14 +77,15 @@ def test_other_words_for_the_same_come_nearer_than_the_model_alone_has_them():
 
 
 def test_the_questions_it_learnt_from_are_none_of_the_gold_sets():
-    files = ("questions.jsonl", "reports.jsonl")
+    files = ("questions.jsonl", "reports.jsonl", "reports-held-out.jsonl")
     learnt = [_questions(f"benchmarks/adapter/{file}") for file in files]
     gold = [_questions(f"evals/gold/{name}.jsonl") for name in ("reports", "practice", "blind", "sky-cultures")]
     asked = sorted(set().union(*gold))
-    assert [len(each) for each in learnt] == [11_960, 3_410]
+    assert [len(each) for each in learnt] == [11_960, 5_305, 1_907]
     assert not set().union(*learnt) & set(asked)
+    assert not learnt[1] & learnt[2]
     # On the reports the same may be asked in nearly the same words by chance: such questions were left out.
-    likeness = process.cdist(sorted(learnt[1]), asked, scorer=fuzz.token_sort_ratio, score_cutoff=85)
+    likeness = process.cdist(sorted(learnt[1] | learnt[2]), asked, scorer=fuzz.token_sort_ratio, score_cutoff=85)
     assert likeness.max() == 0
 
 

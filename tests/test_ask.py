@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 import cyberqa
 from conftest import CORPUS, QUESTION, ROOT, FakeEncoder
 from cyberqa import ingest, render
-from cyberqa.errors import UsageError
+from cyberqa.errors import SearchIndexError, UsageError
 from cyberqa.judging.calibration import Calibration, calibration_for
 from cyberqa.location import Locator
 from cyberqa.retrieval import RANKING, Mode
@@ -279,3 +280,58 @@ def test_a_question_of_words_that_the_corpus_does_not_know_is_refused(session, q
     assert answer.confidence < 0.1
     assert all(passage.confidence < 0.1 for passage in answer.passages)
     assert answer.reason
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ((None,), {}),
+        ((b"who",), {}),
+        (("who", "5"), {}),
+        (("who", 2.5), {}),
+        (("who",), {"context": "1"}),
+        (("who",), {"min_confidence": "0.5"}),
+        (("who",), {"documents": 5}),
+        (("who",), {"where": [2015]}),
+    ],
+)
+def test_arguments_of_another_type_are_wrong_usage(session, arguments, options):
+    with pytest.raises(UsageError, match="expected"):
+        session.ask(*arguments, **options)
+
+
+def test_documents_may_be_named_by_paths(session):
+    answer = session.ask("who leads it", documents=[CORPUS / "albania-cyber-diplomacy.txt"])
+    assert {passage.citation.document for passage in answer.passages} == {"albania-cyber-diplomacy.txt"}
+
+
+def test_a_closed_session_says_so(real_settings):
+    with Session.open(real_settings) as opened:
+        pass
+    with pytest.raises(SearchIndexError, match="closed"):
+        opened.ask(QUESTION)
+
+
+@pytest.mark.parametrize("question", [QUESTION, "who is the president of France", "ALCIRT budget 2015", "???"])
+def test_that_a_passage_answers_is_never_likelier_than_that_any_does(session, question):
+    answer = session.ask(question)
+    assert max(passage.confidence for passage in answer.passages) <= answer.confidence
+
+
+def test_a_phrase_in_quotes_that_stands_there_is_an_answer_however_it_is_asked_for(session):
+    for question in ('where is "desk research" mentioned', 'find "desk research"', '"desk research"'):
+        assert session.ask(question).verdict is Verdict.ANSWERED, question
+
+
+def test_tokens_in_no_sentence_are_a_damaged_index(real_settings, tmp_path):
+    index = tmp_path / "index"
+    shutil.copytree(real_settings.index, index)
+    (file,) = index.glob("generations/*/token-sentences.npy")
+    body = bytearray(file.read_bytes())
+    body[200:] = b"\xc8" * (len(body) - 200)
+    file.write_bytes(body)
+    with (
+        Session.open(replace(real_settings, index=index)) as opened,
+        pytest.raises(SearchIndexError, match="damaged: its tokens stand in no sentence"),
+    ):
+        opened.ask(QUESTION)

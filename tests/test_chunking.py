@@ -212,3 +212,8 @@ def test_no_sentence_of_the_corpus_is_lost_or_doubled():
             assert spans == sorted(spans)
             joined = "".join(document.text[s.start : s.end] for s in spans)
             assert "".join(joined.split()) == "".join(document.text[block.span.start : block.span.end].split())
+
+
+def test_a_number_in_brackets_that_is_glued_to_a_sentence_is_its_mark():
+    text = "Copies are kept off-site.(1) The Centre advises it. He agreed. (2) The second item follows."
+    assert sentences(text)[:2] == ["Copies are kept off-site.(1)", "The Centre advises it."]

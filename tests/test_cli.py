@@ -1,5 +1,6 @@
 """The command line as a user meets it: what is printed where, and with which exit code."""
 
+import builtins
 import json
 import os
 import pty
@@ -15,6 +16,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+import cyberqa.__main__
 from conftest import CORPUS, QUESTION, ROOT, make_pdf, run_cli, working_folder
 from cyberqa import render
 from cyberqa.index.lock import writer_lock
@@ -666,3 +668,78 @@ def test_ctrl_c_ends_with_130_and_leaves_the_index_as_it_was(settings, tmp_path)
     assert child.returncode == 130
     assert err.strip().endswith("interrupted; what index there was is whole")
     assert (settings.index / "current").read_text() == before
+
+
+def test_a_name_with_a_line_break_stays_in_its_citation(session):
+    answer = session.ask(QUESTION, 1)
+    passage = answer.passages[0]
+    named = replace(passage, citation=replace(passage.citation, document="a\n\n# Heading\n.txt"))
+    for text in (render.cite(named), render.answer_markdown(replace(answer, passages=(named,)))):
+        assert "a\\u000a\\u000a# Heading\\u000a.txt" in text
+        assert "\n# Heading" not in text
+
+
+def test_a_title_is_not_said_twice_nor_a_year(session):
+    passage = session.ask(QUESTION, 1).passages[0]
+    citation = replace(passage.citation, title="Review 2016", section=("Review 2016", "1 Scope"))
+    assert render.cite(replace(passage, citation=citation)).startswith("Review 2016 · 1 Scope · line 293 · ")
+
+
+def test_lines_of_a_page_are_joined_on_a_terminal_and_items_are_not(settings, capsys):
+    long = "The attackers encrypted the payroll system of the town and asked for"
+    text = (
+        f"{long}\na ransom, which it did not pay because it had\n- copies elsewhere that nobody could alter\n1. a plan"
+    )
+    shown = render._reflowed(text)
+    assert len(shown) == len(text)
+    assert shown.split("\n") == [f"{long} a ransom, which it did not pay because it had", *text.split("\n")[2:]]
+
+
+def test_remove_says_what_it_deleted(here, capsys):
+    assert run_cli("remove", "beta.txt") == 0
+    assert "cyberqa: beta.txt deleted\n" in capsys.readouterr().err
+
+
+def test_what_could_not_be_read_is_shown_with_its_reason(here, capsys):
+    (here / "corpus" / "empty.txt").write_bytes(b"")
+    assert run_cli("index") == 4
+    assert run_cli("show", "empty.txt") == 1
+    assert "empty.txt is in the corpus, but could not be read: " in capsys.readouterr().err
+
+
+def test_batch_writes_to_standard_output_by_its_name(real, here, capsys):
+    Path("q.jsonl").write_text('{"id": "1", "question": "who"}\n{"id": true, "question": "who"}\n', "utf-8")
+    assert run_cli(*real, "batch", "q.jsonl", "--output", "-", "-k", 1) == 1
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["id"] == "1"
+    assert "expected an id of text or a whole number, found True" in second["message"]
+    assert not Path("-").exists()
+
+
+def test_a_threshold_that_changes_nothing_is_told(real, capsys):
+    assert run_cli(*real, "ask", "--mode", "lexical", "--min-confidence", 0.9, QUESTION) == 0
+    assert "--min-confidence changes nothing" in capsys.readouterr().err
+
+
+def test_what_mends_names_the_folders_too(here, capsys):
+    assert run_cli("index") == 0
+    (database,) = (here / "index").glob("generations/*/corpus.sqlite")
+    database.write_bytes(database.read_bytes()[:-4096])
+    capsys.readouterr()
+    assert run_cli("verify", "--index", "index") == 5
+    assert "run: cyberqa --index index index --rebuild" in capsys.readouterr().out
+
+
+def test_an_interruption_before_the_command_line_is_there_is_no_traceback(monkeypatch):
+    monkeypatch.delitem(sys.modules, "cyberqa.cli")
+    whole = builtins.__import__
+
+    def interrupted(name, *rest):
+        if name == "cyberqa.cli":
+            raise KeyboardInterrupt
+        return whole(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        cyberqa.__main__.main()
+    assert ended.value.code == 130

@@ -425,3 +425,25 @@ def test_what_a_file_says_of_itself_is_cut_where_it_is_endless_and_so_are_warnin
 def test_a_title_is_on_one_line_whatever_sources_toml_says(settings):
     (settings.corpus / "sources.toml").write_text('["alpha.txt"]\ntitle = """Alpha\n2. Forged"""\n', "utf-8")
     assert corpus.read_sources(settings.corpus)["alpha.txt"].title == "Alpha 2. Forged"
+
+
+def test_a_line_above_the_first_numbered_heading_is_the_title():
+    front = "NATIONAL GUIDANCE ON REPORTING\nMinistry of Affairs\n\n"
+    numbered = "1. Purpose\n\nIt sets out how.\n\n2. Scope\n\nAll of it."
+    assert read(front + numbered).title == "NATIONAL GUIDANCE ON REPORTING"
+    assert read(f"It is what it is, and it ends.\n\n{numbered}").title == "1. Purpose"
+
+
+def test_a_paragraph_with_a_number_in_brackets_is_a_footnote_where_the_text_refers_to_it():
+    document = read(
+        "Title\n\nThe court upheld the fine [1] in 2021.\n\n[1] Judgment of 9 June 2021.\n\n[7] No mark refers here."
+    )
+    (footnote,) = document.footnotes
+    assert document.text[footnote.span.start : footnote.span.end] == "[1] Judgment of 9 June 2021."
+    assert document.text[footnote.reference :].startswith("[1] in 2021")
+
+
+def test_a_folder_may_be_excluded_by_its_name():
+    for glob in ("sub", "sub/", "s*"):
+        assert corpus.is_excluded("sub/deep/a.txt", [glob])
+    assert not corpus.is_excluded("other/sub.txt", ["sub"])

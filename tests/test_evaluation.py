@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import math
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -551,8 +552,6 @@ def test_floors_rise_and_sink_only_when_told(result):
     high = {**start, "floors": {**start["floors"], "Success@5": 0.99}}
     assert gating.updated_floors(result, high, lower=False)["floors"]["Success@5"] == 0.99
     assert gating.updated_floors(result, high, lower=True)["floors"]["Success@5"] < 0.99
-    import tomllib
-
     assert tomllib.loads(gating.dump_floors(start)) == start
 
 
@@ -655,3 +654,16 @@ def test_an_index_with_more_documents_lists_them_as_distractors(real_index, tmp_
     run_cli("eval", "run", "--gold", GOLD_FILE, "--corpus", corpus, "--index", warm_index, "--output", output)
     assert results.load_result(output)["distractors"] == ["extra.txt"]
     assert SHORT_ANSWER in results.load_result(output)["summary"]["overall"]
+
+
+def test_a_gold_set_may_have_a_byte_order_mark_and_must_have_a_question(tmp_path):
+    (tmp_path / "marked.jsonl").write_bytes(b"\xef\xbb\xbf" + GOLD_FILE.read_bytes())
+    assert load_gold(tmp_path / "marked.jsonl") == load_gold(GOLD_FILE)
+    (tmp_path / "empty.jsonl").write_text("\n", "utf-8")
+    with pytest.raises(GoldError, match="expected questions, found none"):
+        load_gold(tmp_path / "empty.jsonl")
+
+
+def test_floors_are_read_back_whatever_a_document_is_called():
+    floors = {"split": "dev", "gold_sha256": "0", "documents": {'a "b"\n\\.txt': "1"}, "floors": {}}
+    assert tomllib.loads(gating.dump_floors(floors))["documents"] == floors["documents"]

@@ -496,6 +496,33 @@ def test_a_thousand_words_are_read():
     assert len(read("zebra quagga " * 500).words) == 1000
 
 
+def test_who_somebody_is_asks_for_no_name():
+    assert asked_kind("Who is USAID?") is None
+    assert asked_kind("who are grey heron") is asked_kind("who founded ALCIRT") is AskedKind.PERSON
+    assert asked_kind("Who are Grey Heron?") is None
+    assert asked_kind("Who is the founder?") is AskedKind.PERSON
+
+
+def test_words_that_ask_for_a_place_in_the_text_need_not_stand_there():
+    assert list(words("where is Tirana mentioned")) == list(words("find Tirana")) == ["Tirana"]
+
+
+def test_a_name_of_several_words_is_named_whole():
+    question = "when was Kim Lee at law"
+    assert judge(read(question), exhibit("Kim Lee was there.", question=question), LEXICON).has[0] == "Kim Lee"
+
+
+def test_of_a_table_one_row_is_the_highlight():
+    rows = maxima((0.9, 0.0), (0.0, 0.9))
+    assert choose_window(rows, ONES, EVEN[:2]) == (0, 1)
+    assert choose_window(rows, ONES, EVEN[:2], most=1) == (0, 0)
+
+
+def test_the_words_that_no_document_has_are_named():
+    found = judge(read("zebra quagga law"), exhibit("The law.", question="zebra quagga law"), LEXICON)
+    assert found.unknown == ("zebra", "quagga")
+
+
 # --- what is missing -----------------------------------------------------------------------------------------
 
 

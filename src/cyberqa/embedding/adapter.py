@@ -9,7 +9,7 @@ exported, so a question pays nothing for it; the model's own files stay as they 
 from pathlib import Path
 from typing import Any
 
-ADAPTER = "adapter/2"
+ADAPTER = "adapter/3"
 """Raised with any change of the file."""
 FILE = "adapter.npz"
 """fp16: for each adapted matrix, by its module's name, ``NAME.A`` (rank, inputs) and ``NAME.B`` (outputs, rank)."""
