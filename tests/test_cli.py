@@ -696,8 +696,8 @@ def test_lines_of_a_page_are_joined_on_a_terminal_and_items_are_not(settings, ca
 
 
 def test_remove_says_what_it_deleted(here, capsys):
-    assert run_cli("remove", "beta.txt") == 0
-    assert "cyberqa: beta.txt deleted\n" in capsys.readouterr().err
+    assert run_cli("remove", "albania-cyber-diplomacy.txt") == 0
+    assert "cyberqa: albania-cyber-diplomacy.txt deleted\n" in capsys.readouterr().err
 
 
 def test_what_could_not_be_read_is_shown_with_its_reason(here, capsys):

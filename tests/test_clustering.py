@@ -94,7 +94,7 @@ def test_what_is_found_is_scored_exactly_and_in_order(arranged):
 def test_vectors_come_back_by_row_as_they_were_stored(arranged):
     vectors, found, _ = arranged
     rows = np.array([0, 9_999, 5, 5, 1234])
-    assert np.array_equal(found.chunk_vectors(rows), vectors[rows])
+    assert np.array_equal(found.of_rows(rows), vectors[rows])
 
 
 def test_a_filter_is_exact_in_any_list(arranged):
@@ -133,7 +133,7 @@ def test_any_number_of_vectors_can_be_arranged(tmp_path_factory, total, seed):
     written(folder, vectors)
     search = arrange_vectors(folder, DIM, 1)
     found = ChunkVectors(folder / CHUNK_VECTORS_FILE, DIM, search, total)
-    assert np.array_equal(found.chunk_vectors(np.arange(total)), vectors)
+    assert np.array_equal(found.of_rows(np.arange(total)), vectors)
     assert search_faults(folder, DIM, search) == []
     assert search.recall_at_10 >= 0.99
 

@@ -660,7 +660,7 @@ def test_a_gold_set_may_have_a_byte_order_mark_and_must_have_a_question(tmp_path
     (tmp_path / "marked.jsonl").write_bytes(b"\xef\xbb\xbf" + GOLD_FILE.read_bytes())
     assert load_gold(tmp_path / "marked.jsonl") == load_gold(GOLD_FILE)
     (tmp_path / "empty.jsonl").write_text("\n", "utf-8")
-    with pytest.raises(GoldError, match="expected questions, found none"):
+    with pytest.raises(GoldError, match="expected a question a line, found none"):
         load_gold(tmp_path / "empty.jsonl")
 
 

@@ -121,7 +121,7 @@ def test_tokens_that_end_too_early_are_refused(settings):
     assert firsts.tolist() == [0, about["tokens"][1]]
     with (folder / "tokens.npy").open("r+b") as handle:
         handle.truncate((folder / "tokens.npy").stat().st_size - tokens.shape[1])
-    with pytest.raises(ValueError, match="end before"):
+    with pytest.raises(SearchIndexError, match="end before"):
         generation.tokens.codes(np.array([0, 1]))
 
 

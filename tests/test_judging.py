@@ -19,7 +19,7 @@ from cyberqa.index.lexical import index_terms
 from cyberqa.judging import calibration
 from cyberqa.judging.calibration import Calibration, PassageModel
 from cyberqa.judging.coverage import cover, stands_in
-from cyberqa.judging.highlighting import MAX_CHARS, PRICE, choose_window, sentence_maxima
+from cyberqa.judging.highlighting import MAX_CHARS, PRICE, choose_rows, choose_window, sentence_maxima
 from cyberqa.judging.instances import counts, holds_kind, years_in
 from cyberqa.judging.kinds import AskedKind, asked_kind
 from cyberqa.judging.missing import missing_text, missing_words
@@ -512,10 +512,12 @@ def test_a_name_of_several_words_is_named_whole():
     assert judge(read(question), exhibit("Kim Lee was there.", question=question), LEXICON).has[0] == "Kim Lee"
 
 
-def test_of_a_table_one_row_is_the_highlight():
-    rows = maxima((0.9, 0.0), (0.0, 0.9))
-    assert choose_window(rows, ONES, EVEN[:2]) == (0, 1)
-    assert choose_window(rows, ONES, EVEN[:2], most=1) == (0, 0)
+def test_of_a_table_the_best_row_is_the_highlight_and_those_beside_it_that_are_as_good():
+    parted = maxima((0.9, 0.0), (0.0, 0.8))
+    assert choose_window(parted, ONES, EVEN[:2]) == (0, 1)
+    assert choose_rows(parted, ONES, EVEN[:2]) == (0, 0)
+    assert choose_rows(maxima((0.5, 0.4), (0.5, 0.44), (0.5, 0.46), (0.1, 0.1)), ONES, EVEN) == (1, 2)
+    assert choose_rows(maxima((0.5, 0.5), (0.5, 0.5), (0.5, 0.5), (0.5, 0.5)), ONES, EVEN) == (0, 2)
 
 
 def test_the_words_that_no_document_has_are_named():

@@ -57,7 +57,7 @@ def test_index_tells_what_a_person_should_know_and_no_more(mended, folders, caps
     assert err.splitlines() == [
         "cyberqa: old.txt: read as utf-16-le, not UTF-8",
         f"cyberqa: port.pdf: {SCANNED}",
-        "cyberqa: repaired while reading: hyphen 4, ligature 2; where: cyberqa status --documents",
+        f"cyberqa: repaired while reading: hyphen 4, ligature 2; where: cyberqa {' '.join(folders)} status --documents",
     ]
 
 
@@ -79,7 +79,7 @@ def test_many_warnings_do_not_flood(settings, folders, capsys):
     assert run_cli("index", *folders) == 0
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 21
-    assert lines[-1] == "cyberqa: 5 more warnings; run: cyberqa status --documents"
+    assert lines[-1] == f"cyberqa: 5 more warnings; run: cyberqa {' '.join(folders)} status --documents"
 
 
 def test_status_documents_tells_all_about_each(mended, folders, capsys):
@@ -110,7 +110,7 @@ def test_status_alone_stays_one_line_a_document(mended, folders, capsys):
     listed = [line for line in told if line.startswith("  ")]
     assert [line.split()[0] for line in listed] == ["alpha.txt", "beta.txt", "old.txt", "port.pdf"]
     assert listed[2].endswith(", utf-16-le, 1 warning)")
-    assert told[-1] == "warnings    to read them: cyberqa status --documents"
+    assert told[-1] == f"warnings    to read them: cyberqa {' '.join(folders)} status --documents"
     assert "ocrmypdf" not in "\n".join(told)
 
 

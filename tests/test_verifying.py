@@ -161,7 +161,7 @@ def test_damage_ends_with_5_names_the_file_and_rebuild_mends_it(built, folder, c
     out = capsys.readouterr().out
     assert "  notes.txt: it does not belong to an index\n" in out
     assert "  postings.npy: its SHA-256 is not the one that was written\n" in out
-    assert out.endswith("to mend it, run: cyberqa index --rebuild\n")
+    assert out.endswith(f"to mend it, run: cyberqa {' '.join(where)} index --rebuild\n")
     assert run_cli("verify", "--json", *where) == 5
     jsonschema.validate(json.loads(capsys.readouterr().out), schema("verify"))
     ingest.build_index(built, encoder=FakeEncoder(), rebuild=True)

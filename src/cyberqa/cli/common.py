@@ -133,7 +133,6 @@ def open_session(settings: Settings, refresh: bool = False) -> "Session":
     try:
         session = Session.open(settings)
     except NoIndexError:
-        render.message(f"cyberqa: no index in {settings.index} yet; making it", sys.stderr)
         tell_unreadable(build(settings))
         session = Session.open(settings)
     if session.changes:

@@ -8,7 +8,7 @@ import numpy as np
 
 from cyberqa.index.generation import Generation
 from cyberqa.index.words import index_terms
-from cyberqa.judging.highlighting import MAX_SENTENCES, Cosines, choose_window, sentence_maxima
+from cyberqa.judging.highlighting import Cosines, choose_rows, choose_window, sentence_maxima
 from cyberqa.judging.instances import counts
 from cyberqa.judging.questions import Question, read_question
 from cyberqa.judging.signs import Exhibit
@@ -111,8 +111,10 @@ def _found(
     texts = [document.text[span.start : span.end] for span in chunk.sentences]
     introduces = [number for number, text in enumerate(texts) if text.endswith(":")]
     counted = [number for number, text in enumerate(texts) if counting and counting(text)]
-    most = 1 if chunk.kind is BlockKind.TABLE else MAX_SENTENCES  # rows beside each other are like each other
-    first, last = choose_window(maxima, weights, chunk.sentences, introduces, counted, most)
+    if chunk.kind is BlockKind.TABLE:
+        first, last = choose_rows(maxima, weights, chunk.sentences)
+    else:
+        first, last = choose_window(maxima, weights, chunk.sentences, introduces, counted)
     if chunk.continuation:
         texts[-1] += " " + document.text[chunk.continuation.start : chunk.continuation.end]
     header = [document.text[span.start : span.end] for span in chunk.context]

@@ -26,6 +26,9 @@ PRICE = 0.075
 COUNTED = 0.2
 """What a window gains that counts what "how many" asks for: who has six employees is told in the sentence before."""
 
+AS_GOOD = 0.03
+"""By how much a row of a table may match less than the best one and be highlighted beside it."""
+
 _TIE = 1e-9  # what is nearer than this goes to the earlier and shorter window
 
 Cosines = NDArray[np.float32]
@@ -53,7 +56,6 @@ def choose_window(
     sentences: Sequence[Span],
     introduces: Collection[int] = (),
     counting: Collection[int] = (),
-    most: int = MAX_SENTENCES,
 ) -> tuple[int, int]:
     """Return the first and the last sentence of the highlight.
 
@@ -64,13 +66,12 @@ def choose_window(
         introduces: numbers of sentences that end with a colon; a window that holds one takes the items after it, as
             many as there is room for.
         counting: numbers of sentences that count what is asked for; a window that holds one gains COUNTED.
-        most: how many sentences, but for those after a colon.
     """
     shares = weights / (float(weights.sum()) or 1.0)
     best, chosen = -np.inf, (0, 0)
     for first in range(len(sentences)):
         covered = np.zeros(maxima.shape[1], np.float32)
-        for last in range(first, min(first + most, len(sentences))):
+        for last in range(first, min(first + MAX_SENTENCES, len(sentences))):
             length = _chars(sentences, first, last)
             if last > first and length > MAX_CHARS:
                 break
@@ -84,6 +85,28 @@ def choose_window(
     if any(number in introduces for number in range(first, last + 1)):
         while last + 1 < len(sentences) and _chars(sentences, first, last + 1) <= MAX_CHARS:
             last += 1
+    return first, last
+
+
+def choose_rows(maxima: Cosines, weights: NDArray[np.float32], rows: Sequence[Span]) -> tuple[int, int]:
+    """Return the first and the last row of a table's highlight: the best, and those beside it that are as good.
+
+    The arguments are those of :func:`choose_window`. To cover the question together, as sentences do, would join rows
+    that are about different things.
+    """
+    shares = weights / (float(weights.sum()) or 1.0)
+    scores = maxima @ shares - PRICE * np.array([len(row) for row in rows]) / 1000
+    first = last = int(scores.argmax())
+    least = float(scores.max()) - AS_GOOD
+    while last - first + 1 < MAX_SENTENCES:
+        before = float(scores[first - 1]) if first else -np.inf
+        after = float(scores[last + 1]) if last + 1 < len(rows) else -np.inf
+        if max(before, after) < least:
+            break
+        if after >= before:
+            last += 1
+        else:
+            first -= 1
     return first, last
 
 

@@ -39,8 +39,10 @@ def missing_text(judged: Sequence[Judged]) -> str:
     signs = judged[0].signs
     if signs.place or signs.year:
         return f"the nearest passages are about other {'places' if signs.place else 'years'}"
-    if signs.unknown >= -_MUCH_UNKNOWN or not judged[0].unknown:
+    if signs.unknown >= -_MUCH_UNKNOWN:
         return ""
+    if not judged[0].unknown:
+        return "it has no word that tells what it is about"
     stand = "stands" if len(judged[0].unknown) == 1 else "stand"
     return f"{_listed(judged[0].unknown, 'and')} {stand} nowhere in the documents"
 
