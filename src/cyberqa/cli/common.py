@@ -89,7 +89,7 @@ def with_folders(text: str) -> str:
     import shlex
 
     options = " ".join(map(shlex.quote, _folders_given))
-    command = r"\bcyberqa (?=(?:index|show|status|verify)\b)"
+    command = r"(?<=[:→] )cyberqa (?=(?:index|show|status|verify)\b)"  # a hint of ours, no title that says so
     return re.sub(command, lambda _: f"cyberqa {options} ", text) if options else text
 
 
