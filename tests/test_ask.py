@@ -303,6 +303,7 @@ def test_arguments_of_another_type_are_wrong_usage(session, arguments, options):
 def test_documents_may_be_named_by_paths(session):
     answer = session.ask("who leads it", documents=[CORPUS / "albania-cyber-diplomacy.txt"])
     assert {passage.citation.document for passage in answer.passages} == {"albania-cyber-diplomacy.txt"}
+    assert session.ask("who leads it", documents=iter(["albania-cyber-diplomacy.txt"])).passages == answer.passages
 
 
 def test_a_closed_session_says_so(real_settings):

@@ -231,8 +231,10 @@ def _check_arguments(question: object, k: object, context: object, min_confidenc
 
 def _texts(given: object, what: str) -> tuple[str, ...]:
     """Return one text, or several, as a tuple; a path is one."""
-    several = (given,) if isinstance(given, str | Path) else given
-    if not isinstance(several, Iterable) or not all(isinstance(each, str | Path) for each in several):
+    if isinstance(given, str | Path):
+        return (str(given),)
+    several = tuple(given) if isinstance(given, Iterable) else (None,)
+    if not all(isinstance(each, str | Path) for each in several):
         raise UsageError(f"expected {what} as texts, found {given!r}")
     return tuple(map(str, several))
 
